@@ -1,0 +1,2 @@
+//! The GitOps engine: applications, plans, execution, history
+#![deny(missing_docs)]

@@ -1,0 +1,2 @@
+//! Health of Kubernetes objects, with a cause
+#![deny(missing_docs)]

@@ -1,0 +1,2 @@
+//! helm template, in process
+#![deny(missing_docs)]

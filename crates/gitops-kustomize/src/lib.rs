@@ -1,0 +1,2 @@
+//! kustomize build, in process
+#![deny(missing_docs)]

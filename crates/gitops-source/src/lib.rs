@@ -1,0 +1,2 @@
+//! Sources of manifests: Git repositories
+#![deny(missing_docs)]

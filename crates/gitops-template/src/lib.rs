@@ -1,0 +1,2 @@
+//! Go text/template and sprig in Rust
+#![deny(missing_docs)]

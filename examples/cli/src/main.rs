@@ -1,0 +1,2 @@
+//! The `gitops` command.
+fn main() {}
