@@ -249,7 +249,8 @@ impl<T: Into<Self>> From<Option<T>> for Value {
 /// A list of values, shared until it is changed.
 ///
 /// Reads as a slice; [`Array::make_mut`] gives the vector, copied first where it is shared.
-#[derive(Clone, Default, PartialOrd, Ord, Hash)]
+// `Arc` compares by address first where the content is `Eq`.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Array(Arc<Vec<Value>>);
 
 impl Array {
@@ -276,14 +277,6 @@ impl Array {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
-
-impl PartialEq for Array {
-    fn eq(&self, other: &Self) -> bool {
-        self.ptr_eq(other) || self.0 == other.0
-    }
-}
-
-impl Eq for Array {}
 
 impl Deref for Array {
     type Target = [Value];
@@ -331,7 +324,8 @@ impl IntoIterator for Array {
 }
 
 /// A map from strings to values, sorted by the bytes of the key, shared until it is changed.
-#[derive(Clone, Default, PartialOrd, Ord, Hash)]
+// `Arc` compares by address first where the content is `Eq`.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Map(Arc<Vec<(Str, Value)>>);
 
 impl Map {
@@ -483,14 +477,6 @@ impl Map {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
-
-impl PartialEq for Map {
-    fn eq(&self, other: &Self) -> bool {
-        self.ptr_eq(other) || self.0 == other.0
-    }
-}
-
-impl Eq for Map {}
 
 impl fmt::Debug for Map {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
