@@ -1,2 +1,18 @@
-//! The GitOps engine: applications, plans, execution, history
+//! The engine.
 #![deny(missing_docs)]
+
+pub mod application;
+mod renderer;
+mod source;
+mod store;
+mod target;
+mod time;
+
+pub use renderer::{RenderError, RenderOptions, Rendered, Renderer};
+pub use source::{Revision, RevisionInfo, Source, SourceError, SourceRef, Sources};
+pub use store::{Store, StoreError, Write};
+pub use target::{
+    ApiKind, Applied, ApplyMode, ApplyOptions, DeleteOptions, Discovery, Effect, FieldConflict,
+    Precondition, Propagation, Scope, Snapshot, Target, TargetError, WatchEvent,
+};
+pub use time::{Clock, SystemClock, Timestamp};
