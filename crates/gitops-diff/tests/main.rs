@@ -1,0 +1,4 @@
+//! Integration tests of gitops-diff. Modules mirror those of the crate.
+#![allow(clippy::disallowed_methods, clippy::print_stdout)]
+
+mod schema;
