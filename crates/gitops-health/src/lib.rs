@@ -1,2 +1,47 @@
-//! Health of Kubernetes objects, with a cause
+//! The health of Kubernetes objects, with a cause.
+//!
+//! [`assess`] tells how one object is doing, in the words of Argo CD: it knows the kinds of Kubernetes and some
+//! three hundred kinds of others, the way Argo CD 3.6 does, messages included. [`aggregate`] puts the health of
+//! an application together. [`kstatus`] tells the same objects the way Flux does. [`Rules`] are what users bring.
+//!
+//! ```
+//! use gitops_health::{Context, HealthStatus, assess};
+//! use gitops_manifest::Object;
+//!
+//! let deployment = Object::try_from(serde_json::json!({
+//!     "apiVersion": "apps/v1", "kind": "Deployment",
+//!     "metadata": {"name": "web", "namespace": "shop", "generation": 2},
+//!     "spec": {"replicas": 3},
+//!     "status": {"observedGeneration": 2, "replicas": 3, "updatedReplicas": 3, "availableReplicas": 1},
+//! }))?;
+//! let health = assess(&deployment, &Context::new()).expect("deployments have health");
+//! assert_eq!(health.status, HealthStatus::Progressing);
+//! assert_eq!(
+//!     health.message,
+//!     "Waiting for rollout to finish: 1 of 3 updated replicas are available..."
+//! );
+//! # Ok::<(), gitops_manifest::ObjectError>(())
+//! ```
+//!
+//! Everything here is a pure function of its arguments: what time it is comes in through [`Context::now`].
 #![deny(missing_docs)]
+
+mod aggregate;
+mod assess;
+mod assessment;
+mod context;
+pub mod kstatus;
+mod pattern;
+mod rules;
+mod status;
+mod time;
+mod users;
+#[allow(dead_code)]
+mod view;
+
+pub use aggregate::{Part, aggregate};
+pub use assess::{assess, ignores_health};
+pub use assessment::{Assessment, Cause, Verdict};
+pub use context::{Context, Strategy};
+pub use status::{HealthStatus, UnknownStatus};
+pub use users::{Rule, RuleError, Rules};
