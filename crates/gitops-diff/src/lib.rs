@@ -1,4 +1,10 @@
 //! Patches and diffs of Kubernetes objects: JSON patch, merge patch, strategic merge, three-way and server-side apply
 #![deny(missing_docs)]
 
+pub mod json_patch;
+pub mod merge_patch;
+mod pointer;
 pub mod schema;
+pub mod strategic;
+
+pub use pointer::{Pointer, PointerError};

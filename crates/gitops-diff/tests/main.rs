@@ -1,4 +1,9 @@
 //! Integration tests of gitops-diff. Modules mirror those of the crate.
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
+mod json_patch;
+mod merge_patch;
 mod schema;
+mod strategic;
+mod support;
+mod values;
