@@ -271,7 +271,10 @@ fn read_operation(index: usize, value: &Value) -> Result<Operation, JsonPatchErr
         .ok_or_else(|| bad(format!("it is {}, not a map", value.type_name())))?;
     let text = |member: &'static str| match map.get(member) {
         Some(Value::String(text)) => Ok(text.as_str()),
-        Some(other) => Err(bad(format!("{member} is {}, not a string", other.type_name()))),
+        Some(other) => Err(bad(format!(
+            "{member} is {}, not a string",
+            other.type_name()
+        ))),
         None => Err(bad(format!("{member} is missing"))),
     };
     let pointer = |member: &'static str| {
@@ -333,7 +336,10 @@ fn step(root: &mut Value, operation: &Operation, dialect: Dialect, copied: &mut 
                 return find(root, from, dialect).map(drop);
             }
             if from.contains(path) {
-                return Err(format!("a value cannot be moved from {from:?} into itself", from = from.to_string()));
+                return Err(format!(
+                    "a value cannot be moved from {from:?} into itself",
+                    from = from.to_string()
+                ));
             }
             let value = remove(root, from, dialect)?;
             within_depth(path, &value)?;
@@ -387,19 +393,23 @@ fn within_depth(path: &Pointer, value: &Value) -> Step<()> {
     if fits(value, MAX_DEPTH.saturating_sub(path.tokens().len())) {
         Ok(())
     } else {
-        Err(format!("the result would be nested deeper than {MAX_DEPTH} levels"))
+        Err(format!(
+            "the result would be nested deeper than {MAX_DEPTH} levels"
+        ))
     }
 }
 
 fn find<'v>(root: &'v Value, path: &Pointer, dialect: Dialect) -> Step<&'v Value> {
-    path.tokens().iter().try_fold(root, |value, token| match value {
-        Value::Object(map) => map.get(token).ok_or_else(|| no_member(token)),
-        Value::Array(array) => dialect
-            .index(token, array.len())
-            .map(|i| &array[i])
-            .ok_or_else(|| no_element(token, array.len())),
-        other => Err(not_a_container(token, other)),
-    })
+    path.tokens()
+        .iter()
+        .try_fold(root, |value, token| match value {
+            Value::Object(map) => map.get(token).ok_or_else(|| no_member(token)),
+            Value::Array(array) => dialect
+                .index(token, array.len())
+                .map(|i| &array[i])
+                .ok_or_else(|| no_element(token, array.len())),
+            other => Err(not_a_container(token, other)),
+        })
 }
 
 fn find_mut<'v>(root: &'v mut Value, path: &Pointer, dialect: Dialect) -> Step<&'v mut Value> {
@@ -473,12 +483,6 @@ fn remove(root: &mut Value, path: &Pointer, dialect: Dialect) -> Step<Value> {
     }
 }
 
-/// Removes what a pointer points to, as a patch of one operation; `false` where nothing is there.
-pub(crate) fn remove_at(root: &mut Value, path: &Pointer, dialect: Dialect) -> bool {
-    // Looked for first: the search for changing would unshare the levels on the way to nothing.
-    !path.tokens().is_empty() && find(root, path, dialect).is_ok() && remove(root, path, dialect).is_ok()
-}
-
 fn no_member(token: &str) -> String {
     format!("there is no member {token:?}")
 }
@@ -488,7 +492,10 @@ fn no_element(token: &str, len: usize) -> String {
 }
 
 fn not_a_container(token: &str, value: &Value) -> String {
-    format!("{token:?} leads into {}, which has no members", value.type_name())
+    format!(
+        "{token:?} leads into {}, which has no members",
+        value.type_name()
+    )
 }
 
 /// Makes a patch that turns `from` into `to`. Lists are compared element by element after what they have in
@@ -501,7 +508,12 @@ pub fn create(from: &Value, to: &Value) -> JsonPatch {
     JsonPatch { operations }
 }
 
-fn differ(from: &Value, to: &Value, path: &mut Vec<gitops_manifest::Str>, out: &mut Vec<Operation>) {
+fn differ(
+    from: &Value,
+    to: &Value,
+    path: &mut Vec<gitops_manifest::Str>,
+    out: &mut Vec<Operation>,
+) {
     let here = |path: &Vec<_>, token: gitops_manifest::Str| {
         Pointer::from_tokens(path.iter().cloned().chain([token]))
     };

@@ -106,13 +106,20 @@ fn create_map(from: &Map, to: &Map) -> Map {
 ///
 /// # Errors
 /// Where a document is not a map, or one field would be deleted and set at once.
-pub fn three_way(original: &Value, modified: &Value, current: &Value) -> Result<Value, MergePatchError> {
+pub fn three_way(
+    original: &Value,
+    modified: &Value,
+    current: &Value,
+) -> Result<Value, MergePatchError> {
     let original = document("original", original)?;
     let modified = document("modified", modified)?;
     let current = document("current", current)?;
     let changes = without_null(&create_map(&current, &modified));
     let deletions = only_null(&create_map(&original, &modified));
-    if let Some(path) = conflict(&Value::Object(changes.clone()), &Value::Object(deletions.clone())) {
+    if let Some(path) = conflict(
+        &Value::Object(changes.clone()),
+        &Value::Object(deletions.clone()),
+    ) {
         return Err(MergePatchError::Conflict { path });
     }
     Ok(overlay(deletions, &changes))
@@ -190,15 +197,19 @@ fn conflict(a: &Value, b: &Value) -> Option<String> {
     match (a, b) {
         (Value::Object(a), Value::Object(b)) => a.iter().find_map(|(key, left)| {
             let below = conflict(left, b.get(key)?)?;
-            Some(format!("/{}{below}", key.replace('~', "~0").replace('/', "~1")))
+            Some(format!(
+                "/{}{below}",
+                key.replace('~', "~0").replace('/', "~1")
+            ))
         }),
         (Value::Array(a), Value::Array(b)) => {
             if a.len() != b.len() {
                 return Some(String::new());
             }
-            a.iter().zip(b.iter()).enumerate().find_map(|(i, (left, right))| {
-                Some(format!("/{i}{}", conflict(left, right)?))
-            })
+            a.iter()
+                .zip(b.iter())
+                .enumerate()
+                .find_map(|(i, (left, right))| Some(format!("/{i}{}", conflict(left, right)?)))
         }
         (a, b) => (a != b).then(String::new),
     }

@@ -49,9 +49,11 @@ impl Pointer {
         if text.is_empty() {
             return Ok(Self::default());
         }
-        let rest = text.strip_prefix('/').ok_or_else(|| PointerError::NoSlash {
-            pointer: text.to_owned(),
-        })?;
+        let rest = text
+            .strip_prefix('/')
+            .ok_or_else(|| PointerError::NoSlash {
+                pointer: text.to_owned(),
+            })?;
         let mut tokens = Vec::new();
         for token in rest.split('/') {
             if tokens.len() == MAX_TOKENS {
@@ -102,7 +104,8 @@ impl Pointer {
 
 /// Reads a list index: digits, without a sign or leading zeros.
 pub(crate) fn index(token: &str) -> Option<usize> {
-    let plain = token.bytes().all(|b| b.is_ascii_digit()) && (token == "0" || !token.starts_with('0'));
+    let plain =
+        token.bytes().all(|b| b.is_ascii_digit()) && (token == "0" || !token.starts_with('0'));
     plain.then(|| token.parse().ok()).flatten()
 }
 

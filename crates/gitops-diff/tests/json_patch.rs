@@ -11,7 +11,8 @@ fn conformance_json_patch() {
     for (_, document) in documents("json-patch") {
         for case in cases(&document) {
             let name = case["name"].as_str().expect("a case has a name");
-            let result = JsonPatch::from_value(&case["patch"]).and_then(|patch| patch.apply(&case["doc"]));
+            let result =
+                JsonPatch::from_value(&case["patch"]).and_then(|patch| patch.apply(&case["doc"]));
             let verdict = match (result, case.get("expected")) {
                 (Ok(got), Some(want)) => same("result", &got, want),
                 (Err(_), None) => Ok(()),
@@ -43,8 +44,9 @@ fn errors_name_the_operation_and_the_place() {
 
 #[test]
 fn copies_cannot_grow_without_bound() {
-    let step = r#"{"op": "copy", "from": "", "path": "/x"}"#;
-    let patch = value(&format!("[{}]", [step; 100].join(",")));
+    let step =
+        r#"{"op": "copy", "from": "", "path": "/x"}, {"op": "copy", "from": "/x", "path": "/y"}"#;
+    let patch = value(&format!("[{}]", [step; 40].join(",")));
     let patch = JsonPatch::from_value(&patch).unwrap();
     assert!(matches!(
         patch.apply(&value(r#"{"a": [1, 2, 3]}"#)),
@@ -56,7 +58,7 @@ proptest! {
     #[test]
     fn a_patch_that_was_made_leads_where_it_should(a in values::any(), b in values::any()) {
         let patch = json_patch::create(&a, &b);
-        prop_assert_eq!(patch.apply(&a).unwrap(), b.clone());
+        prop_assert_eq!(patch.apply(&a).unwrap(), b);
         prop_assert_eq!(JsonPatch::from_value(&patch.to_value()).unwrap(), patch);
         prop_assert!(json_patch::create(&b, &b).is_empty());
     }

@@ -13,11 +13,20 @@ fn object(value: &Value) -> &Map {
 /// double is moved off the integer.
 fn with_floats(value: &Value) -> Value {
     match value {
-        Value::Object(map) if map.len() == 1 && map.get("float").is_some_and(|n| n.as_f64().is_some()) => {
-            let float = map.get("float").and_then(Value::as_f64).expect("it was looked at");
+        Value::Object(map)
+            if map.len() == 1 && map.get("float").is_some_and(|n| n.as_f64().is_some()) =>
+        {
+            let float = map
+                .get("float")
+                .and_then(Value::as_f64)
+                .expect("it was looked at");
             Value::Number(gitops_manifest::Number::from_f64(float + 0.5).expect("it is finite"))
         }
-        Value::Object(map) => Value::Object(map.iter().map(|(k, v)| (k.clone(), with_floats(v))).collect()),
+        Value::Object(map) => Value::Object(
+            map.iter()
+                .map(|(k, v)| (k.clone(), with_floats(v)))
+                .collect(),
+        ),
         Value::Array(list) => Value::Array(list.iter().map(with_floats).collect()),
         value => value.clone(),
     }
@@ -44,17 +53,31 @@ fn conformance_json_merge_patch() {
                                 Value::Null => Value::Object(Map::new()),
                                 current => current.clone(),
                             };
-                            same("result", &merge_patch::apply(&current, &patch), &case["result"])
+                            same(
+                                "result",
+                                &merge_patch::apply(&current, &patch),
+                                &case["result"],
+                            )
                         })
                 }
                 "null-filter.json" => {
                     let input = object(&case["input"]);
-                    same("withNull", &merge_patch::only_null(input).into(), &case["withNull"]).and_then(|()| {
-                        same("withoutNull", &merge_patch::without_null(input).into(), &case["withoutNull"])
+                    same(
+                        "withNull",
+                        &merge_patch::only_null(input).into(),
+                        &case["withNull"],
+                    )
+                    .and_then(|()| {
+                        same(
+                            "withoutNull",
+                            &merge_patch::without_null(input).into(),
+                            &case["withoutNull"],
+                        )
                     })
                 }
                 "has-conflicts.json" => {
-                    let got = merge_patch::conflicts(&with_floats(&case["a"]), &with_floats(&case["b"]));
+                    let got =
+                        merge_patch::conflicts(&with_floats(&case["a"]), &with_floats(&case["b"]));
                     same("conflict", &got.into(), &case["conflict"])
                 }
                 other => Err(format!("{other} is of no known kind")),

@@ -7,7 +7,12 @@ use gitops_manifest::Value;
 /// The folder of a suite; `None` where the cases are not on this machine.
 pub(crate) fn suite(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("GITOPS_CONFORMANCE").map_or_else(
-        || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/conformance")),
+        || {
+            PathBuf::from(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/../../../shared/conformance"
+            ))
+        },
         PathBuf::from,
     );
     let folder = root.join(name);
@@ -26,15 +31,23 @@ pub(crate) fn documents(name: &str) -> Vec<(String, Value)> {
     let mut files: Vec<_> = std::fs::read_dir(folder)
         .expect("the folder can be listed")
         .map(|entry| entry.expect("the folder can be listed").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
         .collect();
     files.sort();
     files
         .into_iter()
         .map(|path| {
             let text = std::fs::read(&path).expect("the file can be read");
-            let value = Value::from_json(text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            let name = path.file_name().expect("it is a file").to_string_lossy().into_owned();
+            let value = Value::from_json(text)
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let name = path
+                .file_name()
+                .expect("it is a file")
+                .to_string_lossy()
+                .into_owned();
             (name, value)
         })
         .collect()
@@ -69,7 +82,12 @@ impl Tally {
     }
 
     pub(crate) fn finish(self) {
-        println!("{}: {} / {}", self.suite, self.passed, self.passed + self.failed.len());
+        println!(
+            "{}: {} / {}",
+            self.suite,
+            self.passed,
+            self.passed + self.failed.len()
+        );
         assert!(self.failed.is_empty(), "{}", self.failed.join("\n"));
     }
 }

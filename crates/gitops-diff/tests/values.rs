@@ -6,7 +6,7 @@ use proptest::prelude::*;
 fn scalar() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
+        proptest::bool::ANY.prop_map(Value::from),
         (-3_i64..3).prop_map(Value::from),
         Just(Value::from(9_007_199_254_740_993_i64)),
         "[a-c]{0,2}".prop_map(Value::from),

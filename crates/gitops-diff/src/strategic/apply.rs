@@ -6,8 +6,8 @@ use gitops_manifest::{Map, Str, Value};
 
 use super::order::{Places, interleave, key_of, unique};
 use super::{
-    DELETE_FROM, Elements, PATCH, PatchSchema, PatchStrategy, RETAIN_KEYS, Result, SET_ORDER, StrategicError,
-    bad_directive, elements, merge_keys, no_merge_key,
+    DELETE_FROM, Elements, PATCH, PatchSchema, PatchStrategy, RETAIN_KEYS, Result, SET_ORDER,
+    StrategicError, bad_directive, elements, merge_keys, no_merge_key,
 };
 
 /// What a patch is applied to.
@@ -19,7 +19,12 @@ pub(super) enum Mode {
     Patches,
 }
 
-pub(super) fn maps<S: PatchSchema>(original: Map, mut patch: Map, schema: S, mode: Mode) -> Result<Map> {
+pub(super) fn maps<S: PatchSchema>(
+    original: Map,
+    mut patch: Map,
+    schema: S,
+    mode: Mode,
+) -> Result<Map> {
     if let Some(directive) = patch.get(PATCH) {
         return match directive.as_str() {
             Some("replace") => {
@@ -41,7 +46,13 @@ pub(super) fn maps<S: PatchSchema>(original: Map, mut patch: Map, schema: S, mod
     Ok(merged)
 }
 
-fn field<S: PatchSchema>(merged: &mut Map, key: Str, value: Value, schema: S, mode: Mode) -> Result<()> {
+fn field<S: PatchSchema>(
+    merged: &mut Map,
+    key: Str,
+    value: Value,
+    schema: S,
+    mode: Mode,
+) -> Result<()> {
     let mut key = key;
     let mut deletes = false;
     if key.starts_with(DELETE_FROM) {
@@ -131,7 +142,11 @@ fn without_nulls(value: Value) -> Value {
             value => value,
         }
     }
-    if has_null(&value) { strip(value) } else { value }
+    if has_null(&value) {
+        strip(value)
+    } else {
+        value
+    }
 }
 
 /// Drops the maps that are directives; `None` where the value itself is one.
@@ -154,7 +169,12 @@ fn without_directives(value: Value) -> Option<Value> {
                 )
                 .into(),
             ),
-            Value::Array(list) => Some(list.into_iter().filter_map(strip).collect::<Vec<_>>().into()),
+            Value::Array(list) => Some(
+                list.into_iter()
+                    .filter_map(strip)
+                    .collect::<Vec<_>>()
+                    .into(),
+            ),
             value => Some(value),
         }
     }
@@ -176,7 +196,10 @@ fn retain_keys(merged: &mut Map, patch: &Map, keys: Value, mode: Mode) -> Result
     if mode == Mode::Patches {
         match merged.get(RETAIN_KEYS) {
             Some(other) if *other != keys => {
-                return Err(bad_directive(RETAIN_KEYS, "the patches name different keys"));
+                return Err(bad_directive(
+                    RETAIN_KEYS,
+                    "the patches name different keys",
+                ));
             }
             Some(_) => {}
             None => {
@@ -192,7 +215,10 @@ fn retain_keys(merged: &mut Map, patch: &Map, keys: Value, mode: Mode) -> Result
     for (key, value) in patch {
         let directive = key.starts_with(DELETE_FROM) || key.starts_with(SET_ORDER);
         if !value.is_null() && !directive && !keys.contains(key.as_str()) {
-            return Err(bad_directive(RETAIN_KEYS, "the patch sets a key that it does not retain"));
+            return Err(bad_directive(
+                RETAIN_KEYS,
+                "the patch sets a key that it does not retain",
+            ));
         }
     }
     if merged.keys().any(|key| !keys.contains(key.as_str())) {
@@ -202,7 +228,12 @@ fn retain_keys(merged: &mut Map, patch: &Map, keys: Value, mode: Mode) -> Result
 }
 
 /// Merges the lists that the patch orders, and takes them out of the patch.
-fn ordered_lists<S: PatchSchema>(merged: &mut Map, patch: &mut Map, schema: S, mode: Mode) -> Result<()> {
+fn ordered_lists<S: PatchSchema>(
+    merged: &mut Map,
+    patch: &mut Map,
+    schema: S,
+    mode: Mode,
+) -> Result<()> {
     let directives: Vec<Str> = patch
         .keys()
         .filter(|key| key.starts_with(SET_ORDER))
@@ -213,7 +244,10 @@ fn ordered_lists<S: PatchSchema>(merged: &mut Map, patch: &mut Map, schema: S, m
         if mode == Mode::Patches {
             match merged.get(&directive) {
                 Some(other) if *other != order => {
-                    return Err(bad_directive(&directive, "the patches give different orders"));
+                    return Err(bad_directive(
+                        &directive,
+                        "the patches give different orders",
+                    ));
                 }
                 Some(_) => {}
                 None => {
@@ -252,11 +286,23 @@ fn ordered_lists<S: PatchSchema>(merged: &mut Map, patch: &mut Map, schema: S, m
             merge_keys(&field, &list, strategy.merge_key)?;
             Elements::Maps
         };
-        let places = Places::new(order.iter().map(|value| key_of(value, strategy.merge_key, by)));
+        let places = Places::new(
+            order
+                .iter()
+                .map(|value| key_of(value, strategy.merge_key, by)),
+        );
         let (ordered, others) = list
             .into_iter()
             .partition(|value| places.get(key_of(value, strategy.merge_key, by)).is_some());
-        let list = interleave(&field, ordered, others, &order, &server, strategy.merge_key, kind)?;
+        let list = interleave(
+            &field,
+            ordered,
+            others,
+            &order,
+            &server,
+            strategy.merge_key,
+            kind,
+        )?;
         merged.insert(field.clone(), list);
         patch.remove(&field);
     }
@@ -275,7 +321,13 @@ fn list_in(map: &Map, field: &str) -> Result<Option<gitops_manifest::Array>> {
 }
 
 /// Checks that what the patch puts into a list is in the order that it gives.
-fn follows_order(directive: &str, field: &str, change: &[Value], order: &[Value], key: &str) -> Result<()> {
+fn follows_order(
+    directive: &str,
+    field: &str,
+    change: &[Value],
+    order: &[Value],
+    key: &str,
+) -> Result<()> {
     if change.is_empty() || order.is_empty() {
         return Ok(());
     }
@@ -283,7 +335,10 @@ fn follows_order(directive: &str, field: &str, change: &[Value], order: &[Value]
         if key.is_empty() {
             Ok(value.clone())
         } else {
-            value.get(key).cloned().ok_or_else(|| no_merge_key(field, key))
+            value
+                .get(key)
+                .cloned()
+                .ok_or_else(|| no_merge_key(field, key))
         }
     };
     let mut order = order.iter();
@@ -294,7 +349,10 @@ fn follows_order(directive: &str, field: &str, change: &[Value], order: &[Value]
         let id_of_value = id(value)?;
         loop {
             let Some(next) = order.next() else {
-                return Err(bad_directive(directive, "the elements of the patch are in another order"));
+                return Err(bad_directive(
+                    directive,
+                    "the elements of the patch are in another order",
+                ));
             };
             if id(next)? == id_of_value {
                 break;
@@ -358,7 +416,12 @@ fn lists<S: PatchSchema>(
 }
 
 /// Carries out the elements of a patch that are directives; returns what is left of the list, and the other elements.
-fn carry_out(field: &str, before: &[Value], change: &[Value], key: &str) -> Result<(Vec<Value>, Vec<Value>)> {
+fn carry_out(
+    field: &str,
+    before: &[Value],
+    change: &[Value],
+    key: &str,
+) -> Result<(Vec<Value>, Vec<Value>)> {
     let mut plain = Vec::with_capacity(change.len());
     let mut gone: HashSet<&Value> = HashSet::new();
     let mut replace = false;

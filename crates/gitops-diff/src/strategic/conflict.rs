@@ -5,11 +5,19 @@ use std::collections::HashMap;
 use gitops_manifest::{Map, Value};
 
 use super::order::{scalar_text, sort_scalars, unique};
-use super::{Elements, PATCH, PatchSchema, PatchStrategy, RETAIN_KEYS, Result, elements, no_merge_key};
+use super::{
+    Elements, PATCH, PatchSchema, PatchStrategy, RETAIN_KEYS, Result, elements, no_merge_key,
+};
 
 /// Finds the first field that two patches set to different values, as a JSON pointer.
 pub(super) fn maps<S: PatchSchema>(a: &Map, b: &Map, schema: S) -> Result<Option<String>> {
-    values(&Value::Object(a.clone()), &Value::Object(b.clone()), Some(schema), "", PatchStrategy::default())
+    values(
+        &Value::Object(a.clone()),
+        &Value::Object(b.clone()),
+        Some(schema),
+        "",
+        PatchStrategy::default(),
+    )
 }
 
 fn values<S: PatchSchema>(
@@ -53,7 +61,10 @@ fn members<S: PatchSchema>(a: &Map, b: &Map, schema: Option<S>) -> Result<Option
             _ => values(left, right, schema, key, PatchStrategy::default())?,
         };
         if let Some(path) = found {
-            return Ok(Some(format!("/{}{path}", key.replace('~', "~0").replace('/', "~1"))));
+            return Ok(Some(format!(
+                "/{}{path}",
+                key.replace('~', "~0").replace('/', "~1")
+            )));
         }
     }
     Ok(None)
@@ -73,7 +84,9 @@ fn lists<S: PatchSchema>(
         }
         let by_key = by_key(b, field, strategy.merge_key)?;
         for (id, left) in self::by_key(a, field, strategy.merge_key)? {
-            let Some(right) = by_key.get(&id) else { continue };
+            let Some(right) = by_key.get(&id) else {
+                continue;
+            };
             if let Some(path) = values(left, right, schema, field, PatchStrategy::default())? {
                 return Ok(Some(format!("/{id}{path}")));
             }

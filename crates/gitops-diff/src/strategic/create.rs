@@ -4,8 +4,8 @@ use gitops_manifest::{Map, Str, Value};
 
 use super::order::{scalar_text, sort_by_order, sort_scalars, unique};
 use super::{
-    DELETE_FROM, Elements, PATCH, PatchSchema, RETAIN_KEYS, Result, SET_ORDER, bad_directive, elements,
-    merge_keys, no_merge_key,
+    DELETE_FROM, Elements, PATCH, PatchSchema, RETAIN_KEYS, Result, SET_ORDER, bad_directive,
+    elements, merge_keys, no_merge_key,
 };
 
 #[derive(Clone, Copy, Default)]
@@ -62,7 +62,10 @@ pub(super) fn maps<S: PatchSchema>(
         }
     }
     if !options.ignore_deletions {
-        for (key, _) in original.iter().filter(|(key, _)| !modified.contains_key(key)) {
+        for (key, _) in original
+            .iter()
+            .filter(|(key, _)| !modified.contains_key(key))
+        {
             patch.insert(key.clone(), Value::Null);
         }
     }
@@ -170,7 +173,11 @@ fn list_field<S: PatchSchema>(
 }
 
 /// What must be added to and deleted from a list of scalars.
-fn lists_of_scalars(before: &[Value], after: &[Value], options: Options) -> (Vec<Value>, Vec<Value>) {
+fn lists_of_scalars(
+    before: &[Value],
+    after: &[Value],
+    options: Options,
+) -> (Vec<Value>, Vec<Value>) {
     let mut before = before.to_vec();
     let mut after = after.to_vec();
     sort_scalars(&mut before);
@@ -252,7 +259,10 @@ fn lists_of_maps<S: PatchSchema>(
         }
     }
     let mut changes = sort_by_order(field, changes, after, key, Elements::Maps)?;
-    let (old_ids, new_ids) = (merge_keys(field, before, key)?, merge_keys(field, after, key)?);
+    let (old_ids, new_ids) = (
+        merge_keys(field, before, key)?,
+        merge_keys(field, after, key)?,
+    );
     changes.append(&mut deletions);
     let reorder = !options.ignore_changes && (!changes.is_empty() || old_ids != new_ids)
         || !options.ignore_deletions && !changes.is_empty();

@@ -26,13 +26,15 @@ impl PatchSchema for TypeRef<'_> {
         }
         match ty.list() {
             Some(list) => Ok((list.element(), strategy)),
+            // A schema that gives a merge key to a reference means a list of what it refers to.
+            None if strategy.merge => Ok((ty, strategy)),
             None => Err(unknown(*self, field)),
         }
     }
 }
 
 /// The patch strategy of a field.
-pub(crate) fn strategy(field: FieldRef<'_>) -> PatchStrategy<'_> {
+fn strategy(field: FieldRef<'_>) -> PatchStrategy<'_> {
     let patch = field.patch();
     PatchStrategy {
         merge: patch.merge,

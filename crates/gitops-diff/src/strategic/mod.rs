@@ -25,9 +25,6 @@ mod order;
 
 use gitops_manifest::{Map, Value};
 
-pub(crate) use lookup::strategy;
-pub(crate) use order::scalar_text;
-
 const PATCH: &str = "$patch";
 const RETAIN_KEYS: &str = "$retainKeys";
 const DELETE_FROM: &str = "$deleteFromPrimitiveList";

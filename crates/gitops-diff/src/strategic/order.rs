@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use gitops_manifest::{Map, Value};
 
 use super::{
-    DELETE_FROM, Elements, PATCH, PatchSchema, RETAIN_KEYS, Result, SET_ORDER, bad_directive, elements,
-    merge_keys, no_merge_key,
+    DELETE_FROM, Elements, PATCH, PatchSchema, RETAIN_KEYS, Result, SET_ORDER, bad_directive,
+    elements, merge_keys, no_merge_key,
 };
 
 /// The text by which scalars are put in order: what Go's `%v` prints.
-pub(crate) fn scalar_text(value: &Value) -> Cow<'_, str> {
+pub(super) fn scalar_text(value: &Value) -> Cow<'_, str> {
     match value {
         Value::String(text) => Cow::Borrowed(text.as_str()),
         Value::Null => Cow::Borrowed("<nil>"),
@@ -74,7 +74,11 @@ pub(super) fn sort_by_order(
             .partition(|value| value.get(PATCH).and_then(Value::as_str) == Some("delete"));
     }
     let places = Places::new(order.iter().map(|value| key_of(value, merge_key, kind)));
-    kept.sort_by_key(|value| places.get(key_of(value, merge_key, kind)).unwrap_or(usize::MAX));
+    kept.sort_by_key(|value| {
+        places
+            .get(key_of(value, merge_key, kind))
+            .unwrap_or(usize::MAX)
+    });
     kept.append(&mut deleted);
     Ok(kept)
 }
@@ -169,8 +173,11 @@ fn sort_list<S: PatchSchema>(
                 })
                 .collect::<Result<Vec<_>>>()?;
             sorted.sort_by(|a, b| {
-                scalar_text(key_of(a, merge_key, Elements::Maps))
-                    .cmp(&scalar_text(key_of(b, merge_key, Elements::Maps)))
+                scalar_text(key_of(a, merge_key, Elements::Maps)).cmp(&scalar_text(key_of(
+                    b,
+                    merge_key,
+                    Elements::Maps,
+                )))
             });
             Ok(sorted)
         }
