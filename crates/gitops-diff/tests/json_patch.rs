@@ -58,7 +58,7 @@ proptest! {
     #[test]
     fn a_patch_that_was_made_leads_where_it_should(a in values::any(), b in values::any()) {
         let patch = json_patch::create(&a, &b);
-        prop_assert_eq!(patch.apply(&a).unwrap(), b);
+        prop_assert_eq!(&patch.apply(&a).unwrap(), &b);
         prop_assert_eq!(JsonPatch::from_value(&patch.to_value()).unwrap(), patch);
         prop_assert!(json_patch::create(&b, &b).is_empty());
     }
