@@ -5,6 +5,7 @@ pub mod application;
 mod renderer;
 mod source;
 mod store;
+pub mod sync;
 mod target;
 mod time;
 

@@ -1,0 +1,4 @@
+//! Tests of the engine.
+#![allow(clippy::disallowed_methods, clippy::print_stdout)]
+
+mod conformance;
