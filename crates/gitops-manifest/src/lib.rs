@@ -17,12 +17,14 @@
 //! ```
 #![deny(missing_docs)]
 
+mod diagnostic;
 mod json;
 mod number;
 mod object;
 mod str;
 pub mod tree;
 mod value;
+pub mod yaml;
 
 pub use number::Number;
 pub use object::{GroupKind, GroupVersionKind, Object, ObjectError, ObjectKey};

@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer};
 /// A number of a manifest: exact for every 64-bit integer, a double otherwise.
 ///
 /// Kubernetes knows only integers and doubles, and Go writes a whole double without a fraction. A number
-/// is therefore brought into one form when it is made: a double that is a whole number within the range of
-/// `i64` becomes an integer (`1.0` and `1` are one number), an integer beyond `i64` is kept as `u64`.
+/// is therefore brought into one form when it is made: a double whose digits in Go's JSON are those of a 64-bit
+/// integer becomes that integer (`1.0` and `1` are one number), an integer beyond `i64` is kept as `u64`.
 /// It is never infinite or NaN.
 #[derive(Clone, Copy, Debug)]
 pub struct Number(N);
@@ -18,7 +18,7 @@ enum N {
     Int(i64),
     /// Always greater than `i64::MAX`.
     UInt(u64),
-    /// Finite, and not a whole number within the range of `i64`.
+    /// Finite, and not written as an integer of 64 bits.
     Float(f64),
 }
 
@@ -29,11 +29,22 @@ impl Number {
         if !value.is_finite() {
             return None;
         }
-        // The bounds are exact: -2^63 is a double, and 2^63 is the first double beyond i64::MAX.
-        if value.fract() == 0.0
-            && (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value)
-        {
-            return Some(Self(N::Int(value as i64)));
+        if value.fract() == 0.0 {
+            // Up to here every integer is a double.
+            if value.abs() <= 9_007_199_254_740_992.0 {
+                return Some(Self(N::Int(value as i64)));
+            }
+            // Beyond, the digits that Go prints are the shortest ones, filled up with zeros. They are what the
+            // next reader takes for the integer.
+            if value.abs() < 1e21 {
+                let digits = value.to_string();
+                if let Ok(int) = digits.parse() {
+                    return Some(Self(N::Int(int)));
+                }
+                if let Ok(uint) = digits.parse() {
+                    return Some(Self(N::UInt(uint)));
+                }
+            }
         }
         Some(Self(N::Float(value)))
     }

@@ -1,0 +1,623 @@
+//! The composer: events to values, in one pass and without recursion.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::base64::decode_base64;
+use super::budget::AliasBudget;
+use super::error::{Error, ErrorKind, Mark, Upstream};
+use super::events::{Event, EventSource, MaybeProperties, Parser};
+use super::float::format_g32;
+use super::resolve::{Resolved, resolve, resolve_tagged, short_tag};
+use super::scan::ScalarStyle;
+use super::{Duplicates, ParseOptions, Profile};
+use crate::{Map, Number, Str, Value};
+
+/// A node that an anchor names.
+enum Anchored {
+    /// The node is still being read: an alias to it would contain itself.
+    Open,
+    Done {
+        value: Value,
+        /// How many nodes it has, aliases followed.
+        weight: u64,
+        height: usize,
+    },
+}
+
+/// A list or a map that is being read. Its children are the last of the composer's stacks.
+struct Frame<'a> {
+    start: usize,
+    anchor: Option<&'a str>,
+    mark: Mark,
+    weight_before: u64,
+    /// The greatest depth below this node.
+    height: usize,
+    kind: FrameKind,
+}
+
+enum FrameKind {
+    Sequence,
+    Mapping {
+        pending: Pending,
+        /// The value of `<<`, which go-yaml v3 merges when the map is complete.
+        merge: Option<Value>,
+    },
+}
+
+/// What the next node of a map is.
+enum Pending {
+    Key,
+    Value(Str, Mark),
+    Merge(Mark),
+    /// The value of a key that JSON cannot hold; the error shows the value too. The key is given as Go shows it,
+    /// with its type.
+    Refused(&'static str, Str, Mark),
+}
+
+pub(crate) struct Composer<'a, 'o, S = Parser<'a>> {
+    events: S,
+    options: &'o ParseOptions,
+    frames: Vec<Frame<'a>>,
+    values: Vec<Value>,
+    entries: Vec<(Str, Value)>,
+    /// Where the keys in `entries` stand; kept where duplicates are errors.
+    key_marks: Vec<Mark>,
+    anchors: BTreeMap<&'a str, Anchored>,
+    budget: AliasBudget,
+}
+
+impl<'a, 'o> Composer<'a, 'o> {
+    pub(crate) fn new(text: &'a str, from: Mark, options: &'o ParseOptions) -> Self {
+        Self::of(Parser::new(text, from), options)
+    }
+
+    pub(crate) const fn reached(&self) -> Mark {
+        self.events.reached()
+    }
+}
+
+impl<'a, 'o, S: EventSource<'a>> Composer<'a, 'o, S> {
+    pub(crate) fn of(events: S, options: &'o ParseOptions) -> Self {
+        Self {
+            events,
+            options,
+            frames: Vec::with_capacity(16),
+            values: Vec::with_capacity(32),
+            entries: Vec::with_capacity(64),
+            key_marks: Vec::new(),
+            anchors: BTreeMap::new(),
+            budget: AliasBudget::default(),
+        }
+    }
+
+    #[cold]
+    fn content(&self, mark: Mark, message: impl Into<String>) -> Error {
+        self.fail(ErrorKind::Content, mark, message)
+    }
+
+    #[cold]
+    fn fail(&self, kind: ErrorKind, mark: Mark, message: impl Into<String>) -> Error {
+        Error::new(kind, self.events.text(), mark, Upstream::default(), message)
+    }
+
+    /// Returns the next document with the place where it begins; `None` at the end.
+    pub(crate) fn document(&mut self) -> Result<Option<(Value, Mark)>, Error> {
+        let (event, start) = self.events.next()?;
+        match event {
+            Event::DocumentStart => {}
+            _ => return Ok(None),
+        }
+        self.anchors.clear();
+        self.budget = AliasBudget::default();
+        self.frames.clear();
+        self.values.clear();
+        self.entries.clear();
+        self.key_marks.clear();
+        let mut root = None;
+        loop {
+            let (event, mark) = self.events.next()?;
+            let done = match event {
+                Event::Scalar(text, style, properties) => {
+                    self.budget.count();
+                    self.scalar(&text, style, properties, mark)?
+                }
+                Event::MappingStart { properties, .. } => {
+                    let kind = FrameKind::Mapping {
+                        pending: Pending::Key,
+                        merge: None,
+                    };
+                    self.open(self.entries.len(), kind, properties, mark)?;
+                    None
+                }
+                Event::SequenceStart { properties, .. } => {
+                    self.open(self.values.len(), FrameKind::Sequence, properties, mark)?;
+                    None
+                }
+                Event::MappingEnd | Event::SequenceEnd => self.close()?,
+                Event::Alias(name) => self.alias(name, mark)?,
+                Event::DocumentEnd => break,
+                Event::DocumentStart | Event::StreamEnd => {
+                    unreachable!("a document ends before the next event of the stream")
+                }
+            };
+            if done.is_some() {
+                root = done;
+            }
+        }
+        Ok(Some((root.unwrap_or_default(), start)))
+    }
+
+    fn open(
+        &mut self,
+        start: usize,
+        kind: FrameKind,
+        properties: MaybeProperties<'a>,
+        mark: Mark,
+    ) -> Result<(), Error> {
+        let weight_before = self.budget.nodes();
+        self.budget.count();
+        if self.frames.len() >= self.options.max_depth {
+            return Err(self.too_deep(mark));
+        }
+        let anchor = properties.and_then(|properties| properties.anchor);
+        if let Some(name) = anchor {
+            self.anchors.insert(name, Anchored::Open);
+        }
+        self.frames.push(Frame {
+            start,
+            anchor,
+            mark,
+            weight_before,
+            height: 0,
+            kind,
+        });
+        Ok(())
+    }
+
+    #[cold]
+    fn too_deep(&self, mark: Mark) -> Error {
+        let message = format!("exceeded max depth of {}", self.options.max_depth);
+        self.fail(ErrorKind::Limit, mark, message)
+    }
+
+    /// Ends the innermost list or map.
+    fn close(&mut self) -> Result<Option<Value>, Error> {
+        let frame = self
+            .frames
+            .pop()
+            .expect("the parser ends only what it began");
+        let value = match frame.kind {
+            FrameKind::Sequence => {
+                let values: Vec<Value> = self.values.drain(frame.start..).collect();
+                Value::Array(values.into())
+            }
+            FrameKind::Mapping { merge, .. } => {
+                if self.options.duplicates == Duplicates::Error {
+                    self.check_duplicates(frame.start)?;
+                }
+                let entries: Vec<(Str, Value)> = self.entries.drain(frame.start..).collect();
+                let mut map = Map::from_entries(entries);
+                if let Some(merge) = merge {
+                    merge_below(&mut map, &merge);
+                }
+                Value::Object(map)
+            }
+        };
+        let height = frame.height + 1;
+        if let Some(name) = frame.anchor
+            && let Some(anchored @ Anchored::Open) = self.anchors.get_mut(name)
+        {
+            *anchored = Anchored::Done {
+                value: value.clone(),
+                weight: self.budget.nodes() - frame.weight_before,
+                height,
+            };
+        }
+        self.place(value, frame.mark, height)
+    }
+
+    fn alias(&mut self, name: &'a str, mark: Mark) -> Result<Option<Value>, Error> {
+        self.budget.count();
+        let (value, weight, height) = match self.anchors.get(name) {
+            Some(Anchored::Done {
+                value,
+                weight,
+                height,
+            }) => (value.clone(), *weight, *height),
+            Some(Anchored::Open) => {
+                let message = format!("anchor '{name}' value contains itself");
+                return Err(self.content(mark, message));
+            }
+            None => return Err(self.content(mark, format!("unknown anchor '{name}' referenced"))),
+        };
+        if !self.budget.expand(weight) {
+            let message = "document contains excessive aliasing";
+            return Err(self.fail(ErrorKind::Limit, mark, message));
+        }
+        if self.frames.len() + height > self.options.max_depth {
+            return Err(self.too_deep(mark));
+        }
+        self.place(value, mark, height)
+    }
+
+    /// Puts a value where it belongs; gives it back where it is the document.
+    #[inline]
+    fn place(&mut self, value: Value, mark: Mark, height: usize) -> Result<Option<Value>, Error> {
+        let Some(frame) = self.frames.last_mut() else {
+            return Ok(Some(value));
+        };
+        frame.height = frame.height.max(height);
+        match &mut frame.kind {
+            FrameKind::Sequence => self.values.push(value),
+            FrameKind::Mapping { pending, merge } => {
+                match std::mem::replace(pending, Pending::Key) {
+                    Pending::Value(key, key_mark) => {
+                        self.entries.push((key, value));
+                        if self.options.duplicates == Duplicates::Error {
+                            self.key_marks.push(key_mark);
+                        }
+                    }
+                    Pending::Merge(key_mark) => {
+                        if !is_mergeable(&value) {
+                            let message = "map merge requires map or sequence of maps as the value";
+                            return Err(self.content(mark, message));
+                        }
+                        if self.options.profile == Profile::Kyaml {
+                            if merge.replace(value).is_some() {
+                                return Err(self.duplicate(key_mark, "<<"));
+                            }
+                        } else {
+                            self.merge_here(&value, mark);
+                        }
+                    }
+                    Pending::Refused(kind, key, key_mark) => {
+                        return Err(self.refused_key(kind, &key, &value, key_mark));
+                    }
+                    Pending::Key => {
+                        let key = key_of(&value).ok_or_else(|| self.bad_key(&value, mark))?;
+                        self.set_key(Pending::Value(key, mark));
+                    }
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn set_key(&mut self, key: Pending) {
+        if let Some(Frame {
+            kind: FrameKind::Mapping { pending, .. },
+            ..
+        }) = self.frames.last_mut()
+        {
+            *pending = key;
+        }
+    }
+
+    /// Puts merged entries where the merge key stands, as go-yaml v2 does: the last of equal keys wins. Of a
+    /// list of maps the first goes last.
+    fn merge_here(&mut self, value: &Value, mark: Mark) {
+        let maps = match value {
+            Value::Array(maps) => &maps[..],
+            map => std::slice::from_ref(map),
+        };
+        for map in maps.iter().rev().filter_map(Value::as_object) {
+            for (key, value) in map {
+                self.entries.push((key.clone(), value.clone()));
+                if self.options.duplicates == Duplicates::Error {
+                    self.key_marks.push(mark);
+                }
+            }
+        }
+    }
+
+    #[cold]
+    fn duplicate(&self, mark: Mark, key: &str) -> Error {
+        let message = match self.options.profile {
+            Profile::Sigs => format!("key {key:?} already set in map"),
+            Profile::Kyaml => format!("mapping key {key:?} already defined"),
+        };
+        self.fail(ErrorKind::DuplicateKey, mark, message)
+    }
+
+    /// Looks for keys that stand twice among the entries from `start` on, and forgets their places.
+    fn check_duplicates(&mut self, start: usize) -> Result<(), Error> {
+        let entries = &self.entries[start..];
+        let mut marks = self
+            .key_marks
+            .split_off(self.key_marks.len() - entries.len());
+        if entries.is_sorted_by(|a, b| a.0 < b.0) {
+            return Ok(());
+        }
+        let mut order: Vec<usize> = (0..entries.len()).collect();
+        order.sort_by(|a, b| entries[*a].0.cmp(&entries[*b].0));
+        let repeated = order
+            .windows(2)
+            .filter(|pair| entries[pair[0]].0 == entries[pair[1]].0)
+            .map(|pair| pair[1])
+            .min();
+        match repeated {
+            None => Ok(()),
+            Some(i) => Err(self.duplicate(marks.swap_remove(i), &entries[i].0)),
+        }
+    }
+
+    #[cold]
+    fn refused_key(&self, kind: &str, key: &str, value: &Value, mark: Mark) -> Error {
+        let mut shown = String::new();
+        super::gosyntax::write_value(value, &mut shown);
+        let shown = if value.is_null() { "<nil>" } else { &shown };
+        let upstream = Upstream {
+            message: Some(format!(
+                "unsupported map key of type: {kind}, key: {key}, value: {shown}"
+            )),
+            ..Upstream::default()
+        };
+        let message = match key {
+            "<nil>" => "a key of a map is text, this one is null".to_owned(),
+            key => format!("a key of a map is text, this one is {key}, beyond 64 bits with a sign"),
+        };
+        Error::new(
+            ErrorKind::Content,
+            self.events.text(),
+            mark,
+            upstream,
+            message,
+        )
+    }
+
+    #[cold]
+    fn bad_key(&self, value: &Value, mark: Mark) -> Error {
+        let message = match value {
+            Value::Array(_) | Value::Object(_) => {
+                let mut message = "invalid map key: ".to_owned();
+                super::gosyntax::write_value(value, &mut message);
+                message
+            }
+            Value::Null => "a key of a map is text, this one is null".to_owned(),
+            other => format!(
+                "a key of a map is text, this one is a {}",
+                other.type_name()
+            ),
+        };
+        self.content(mark, message)
+    }
+
+    /// Reads a scalar, as a key or as a value.
+    #[inline]
+    fn scalar(
+        &mut self,
+        text: &str,
+        style: ScalarStyle,
+        properties: MaybeProperties<'a>,
+        mark: Mark,
+    ) -> Result<Option<Value>, Error> {
+        if properties.is_none() {
+            let resolved = if style == ScalarStyle::Plain {
+                resolve(self.options.profile, text)
+            } else {
+                Resolved::Text
+            };
+            return self.resolved(resolved, text, style == ScalarStyle::Plain, mark);
+        }
+        self.scalar_with_properties(text, style, properties, mark)
+    }
+
+    #[inline]
+    fn resolved(
+        &mut self,
+        resolved: Resolved,
+        text: &str,
+        implicit: bool,
+        mark: Mark,
+    ) -> Result<Option<Value>, Error> {
+        if let Some(Frame {
+            kind: FrameKind::Mapping { pending, .. },
+            ..
+        }) = self.frames.last_mut()
+            && matches!(pending, Pending::Key)
+        {
+            if implicit && text == "<<" {
+                *pending = Pending::Merge(mark);
+                return Ok(None);
+            }
+            *pending = match resolved {
+                Resolved::Text => Pending::Value(Str::new(text), mark),
+                other => {
+                    let key = self.typed_key(other, text, mark)?;
+                    self.set_key(key);
+                    return Ok(None);
+                }
+            };
+            return Ok(None);
+        }
+        let value = match resolved {
+            Resolved::Text => Value::String(Str::new(text)),
+            other => self.typed_value(other, text, mark)?,
+        };
+        self.place(value, mark, 0)
+    }
+
+    /// Makes the key of a map of a scalar that is no text.
+    fn typed_key(&self, resolved: Resolved, text: &str, mark: Mark) -> Result<Pending, Error> {
+        if self.options.profile == Profile::Kyaml {
+            return match resolved {
+                Resolved::Merge => Ok(Pending::Value(text.into(), mark)),
+                // Go decodes a resource into a map from text, whose keys may be written as anything.
+                other if self.frames.len() == 1 && other != Resolved::Null => {
+                    Ok(Pending::Value(text.into(), mark))
+                }
+                other => {
+                    let message = format!("a key of a map is text, {text:?} is {}", other.tag());
+                    let upstream = Upstream {
+                        message: Some(
+                            "json: unsupported type: map[interface {}]interface {}".to_owned(),
+                        ),
+                        ..Upstream::default()
+                    };
+                    let source = self.events.text();
+                    Err(Error::new(
+                        ErrorKind::Content,
+                        source,
+                        mark,
+                        upstream,
+                        message,
+                    ))
+                }
+            };
+        }
+        let key: Str = match resolved {
+            Resolved::Bool(value) => Str::from_static(if value { "true" } else { "false" }),
+            Resolved::Int(int) => Number::from(int).to_string().into(),
+            Resolved::Float(float) => {
+                let mut key = String::new();
+                format_g32(float, &mut key);
+                key.into()
+            }
+            Resolved::Timestamp(_) | Resolved::Merge | Resolved::Text => text.into(),
+            Resolved::Null => return Ok(Pending::Refused("%!s(<nil>)", "<nil>".into(), mark)),
+            Resolved::UInt(uint) => {
+                return Ok(Pending::Refused(
+                    "uint64",
+                    format!("{uint:#x}").into(),
+                    mark,
+                ));
+            }
+        };
+        Ok(Pending::Value(key, mark))
+    }
+
+    fn typed_value(&self, resolved: Resolved, text: &str, mark: Mark) -> Result<Value, Error> {
+        Ok(match resolved {
+            Resolved::Null => Value::Null,
+            Resolved::Bool(value) => Value::Bool(value),
+            Resolved::Int(int) => Value::from(int),
+            Resolved::UInt(uint) => Value::from(uint),
+            Resolved::Float(float) => match Number::from_f64(float) {
+                Some(number) => Value::Number(number),
+                None => {
+                    let message = format!("{text} is a number that JSON cannot hold");
+                    return Err(self.content(mark, message));
+                }
+            },
+            Resolved::Timestamp(timestamp) if self.options.profile == Profile::Kyaml => {
+                if !timestamp.fits_json() {
+                    let message = format!("{text} is a time that JSON cannot hold");
+                    return Err(self.content(mark, message));
+                }
+                timestamp.to_string().into()
+            }
+            Resolved::Timestamp(_) | Resolved::Merge | Resolved::Text => text.into(),
+        })
+    }
+
+    #[cold]
+    fn scalar_with_properties(
+        &mut self,
+        text: &str,
+        style: ScalarStyle,
+        properties: MaybeProperties<'a>,
+        mark: Mark,
+    ) -> Result<Option<Value>, Error> {
+        let (anchor, tag) = match properties {
+            Some(properties) => (properties.anchor, properties.tag),
+            None => (None, None),
+        };
+        let mut text: Cow<'_, str> = Cow::Borrowed(text);
+        let mut implicit = style == ScalarStyle::Plain && tag.is_none();
+        let resolved = match tag.as_deref() {
+            None if style == ScalarStyle::Plain => resolve(self.options.profile, &text),
+            None => Resolved::Text,
+            Some("!") if self.options.profile == Profile::Sigs => {
+                implicit = true;
+                Resolved::Text
+            }
+            Some("!") if style == ScalarStyle::Plain => {
+                implicit = true;
+                resolve(self.options.profile, &text)
+            }
+            Some("tag:yaml.org,2002:binary") => {
+                let Some(bytes) = decode_base64(text.as_bytes()) else {
+                    let message = "!!binary value contains invalid base64 data";
+                    return Err(self.content(mark, message));
+                };
+                text = Cow::Owned(lossy(&bytes));
+                Resolved::Text
+            }
+            Some("tag:yaml.org,2002:merge") => {
+                implicit = true;
+                Resolved::Text
+            }
+            Some(tag) => resolve_tagged(self.options.profile, tag, &text).map_err(|found| {
+                let wanted = short_tag(tag);
+                let message = format!("cannot decode {found} `{text}` as a {wanted}");
+                self.content(mark, message)
+            })?,
+        };
+        if let Some(name) = anchor {
+            let value = match self.typed_value(resolved, &text, mark) {
+                Ok(value) => value,
+                // Infinity is a key that can be written, and a value only where it is used as one.
+                Err(_) => text.as_ref().into(),
+            };
+            let (weight, height) = (1, 0);
+            let anchored = Anchored::Done {
+                value,
+                weight,
+                height,
+            };
+            self.anchors.insert(name, anchored);
+        }
+        self.resolved(resolved, &text, implicit, mark)
+    }
+}
+
+/// Decodes as Go's `encoding/json` writes bytes that are no UTF-8: each wrong byte becomes U+FFFD.
+fn lossy(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        out.push_str(chunk.valid());
+        for _ in chunk.invalid() {
+            out.push('\u{fffd}');
+        }
+    }
+    out
+}
+
+fn is_mergeable(value: &Value) -> bool {
+    match value {
+        Value::Object(_) => true,
+        Value::Array(maps) => maps.iter().all(|map| map.as_object().is_some()),
+        _ => false,
+    }
+}
+
+/// Adds the entries of a map, or of a list of maps, for keys that are absent.
+fn merge_below(map: &mut Map, merge: &Value) {
+    let maps = match merge {
+        Value::Array(maps) => &maps[..],
+        map => std::slice::from_ref(map),
+    };
+    for merged in maps.iter().filter_map(Value::as_object) {
+        for (key, value) in merged {
+            if !map.contains_key(key) {
+                map.insert(key, value.clone());
+            }
+        }
+    }
+}
+
+/// Makes the key of a map of a value that an alias brought.
+fn key_of(value: &Value) -> Option<Str> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(value) => Some(Str::from_static(if *value { "true" } else { "false" })),
+        Value::Number(number) if number.as_i64().is_some() => Some(number.to_string().into()),
+        Value::Number(number) if !number.is_integer() => {
+            let mut key = String::new();
+            format_g32(number.as_f64(), &mut key);
+            Some(key.into())
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,4 @@
+//! The tests of `gitops-manifest`, one module per area.
+
+mod yaml_read;
+mod yaml_write;
