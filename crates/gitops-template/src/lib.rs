@@ -1,4 +1,36 @@
 //! Go text/template and sprig in Rust
 #![deny(missing_docs)]
+<<<<<<< HEAD
 
 pub mod semver;
+=======
+#![allow(dead_code)]
+
+mod builtin;
+mod error;
+mod exec;
+mod format;
+mod function;
+mod output;
+mod random;
+mod render;
+mod sprig;
+mod stack;
+mod syntax;
+mod template;
+mod text;
+mod time;
+mod unicode;
+mod value;
+
+pub use error::{Error, ErrorKind, Frame, Result};
+pub use exec::Context;
+pub use function::{Function, Functions, Signature};
+pub use output::Output;
+pub use random::Random;
+pub use render::{Limits, Render, RenderOptions};
+pub use template::{MissingKey, Snippet, Templates};
+pub use text::Str;
+pub use time::Time;
+pub use value::{Kind, List, ListType, Map, MapType, Methods, Object, Type, Value};
+>>>>>>> 0d2738c (template: values, parser, executor and printf of Go's text/template)

@@ -1,0 +1,107 @@
+//! Fields, keys and methods.
+
+use super::{Exec, Slot, zero};
+use crate::error::Result;
+use crate::format::quote::quote;
+use crate::syntax::{NodeId, Span};
+use crate::template::MissingKey;
+use crate::text::Str;
+use crate::value::{Type, Value};
+
+impl Exec<'_> {
+    /// Evaluates `.X.Y.Z` on a receiver. The last of the fields gets the arguments.
+    pub(super) fn field_chain(
+        &mut self,
+        dot: &Slot,
+        mut receiver: Slot,
+        node: NodeId,
+        fields: Span,
+        arguments: &[NodeId],
+        last: Option<Value>,
+    ) -> Result<Slot> {
+        let names = self.tree.names(fields);
+        let Some((final_name, names)) = names.split_last() else {
+            return Ok(receiver);
+        };
+        for name in names {
+            receiver = self.field(dot, name, node, &[], None, &receiver)?;
+        }
+        self.field(dot, final_name, node, arguments, last, &receiver)
+    }
+
+    fn field(
+        &mut self,
+        dot: &Slot,
+        name: &Str,
+        node: NodeId,
+        arguments: &[NodeId],
+        last: Option<Value>,
+        receiver: &Slot,
+    ) -> Result<Slot> {
+        let has_arguments = arguments.len() > 1 || last.is_some();
+        match &receiver.value {
+            Value::Missing => {
+                if self.templates.missing_key == MissingKey::Error {
+                    let name = quote(name.as_bytes());
+                    return self.fail(format!("nil data; no entry for key {name}"));
+                }
+                return Ok(Slot::MISSING);
+            }
+            Value::Nil => {
+                let ty = receiver.type_name();
+                return self.fail(format!("nil pointer evaluating {ty}.{name}"));
+            }
+            Value::Map(map) => {
+                if let Some(methods) = map.ty().methods()
+                    && let Some(signature) = name.as_str().and_then(|name| methods.method(name))
+                {
+                    return self.method(dot, receiver, name, &signature, node, arguments, last);
+                }
+                if has_arguments {
+                    return self.fail(format!("{name} is not a method but has arguments"));
+                }
+                let element = map.ty().element();
+                return match map.get(name.as_bytes()) {
+                    Some(value) => Ok(Slot::element(value, element)),
+                    None => self.missing(name, element),
+                };
+            }
+            Value::List(list) => {
+                if let Some(methods) = list.ty().methods()
+                    && let Some(signature) = name.as_str().and_then(|name| methods.method(name))
+                {
+                    return self.method(dot, receiver, name, &signature, node, arguments, last);
+                }
+            }
+            Value::Object(object) => {
+                let text = name.to_text();
+                if let Some(signature) = object.method(&text) {
+                    return self.method(dot, receiver, name, &signature, node, arguments, last);
+                }
+                if let Some(value) = object.field(&text) {
+                    if has_arguments {
+                        return self.fail(format!(
+                            "{name} has arguments but cannot be invoked as function"
+                        ));
+                    }
+                    let boxed = matches!(value, Value::Nil);
+                    return Ok(Slot { value, boxed });
+                }
+            }
+            _ => {}
+        }
+        let ty = receiver.type_name();
+        self.fail(format!("can't evaluate field {name} in type {ty}"))
+    }
+
+    fn missing(&self, name: &Str, element: Type) -> Result<Slot> {
+        match self.templates.missing_key {
+            MissingKey::Invalid => Ok(Slot::MISSING),
+            MissingKey::Zero => Ok(Slot::element(zero(element), element)),
+            MissingKey::Error => {
+                let name = quote(name.as_bytes());
+                self.fail(format!("map has no entry for key {name}"))
+            }
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Templates as text and as trees.
+
+mod lexer;
+mod number;
+mod parser;
+mod print;
+mod tree;
+
+pub(crate) use number::Number;
+pub(crate) use parser::{Delimiters, parse};
+pub(crate) use tree::{NodeId, NodeKind, Span, Tree};
