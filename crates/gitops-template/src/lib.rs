@@ -1,9 +1,5 @@
 //! Go text/template and sprig in Rust
 #![deny(missing_docs)]
-<<<<<<< HEAD
-
-pub mod semver;
-=======
 #![allow(dead_code)]
 
 mod builtin;
@@ -14,6 +10,7 @@ mod function;
 mod output;
 mod random;
 mod render;
+pub mod semver;
 mod sprig;
 mod stack;
 mod syntax;
@@ -33,4 +30,3 @@ pub use template::{MissingKey, Snippet, Templates};
 pub use text::Str;
 pub use time::Time;
 pub use value::{Kind, List, ListType, Map, MapType, Methods, Object, Type, Value};
->>>>>>> 0d2738c (template: values, parser, executor and printf of Go's text/template)
