@@ -21,13 +21,16 @@ mod diagnostic;
 mod json;
 mod number;
 mod object;
+mod objects;
 mod str;
 pub mod tree;
 mod value;
 pub mod yaml;
 
+pub use diagnostic::{Diagnostic, Severity};
 pub use number::Number;
 pub use object::{GroupKind, GroupVersionKind, Object, ObjectError, ObjectKey};
+pub use objects::{ListItemError, objects};
 pub use str::Str;
 pub use tree::{
     ContentId, DirTree, EntryKind, FileTree, MemoryTree, Reads, RecordingTree, TreeEntry, TreeError,

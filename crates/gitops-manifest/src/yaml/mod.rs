@@ -37,6 +37,7 @@ mod error;
 mod events;
 mod float;
 mod gosyntax;
+mod locate;
 mod node;
 mod order;
 mod resolve;
@@ -46,6 +47,7 @@ mod timestamp;
 
 pub use emit::{EmitOptions, emit, emit_all, emit_into};
 pub use error::{Error, ErrorKind, Position};
+pub use locate::locate;
 pub use node::{Node, NodeKind, parse_nodes};
 pub use scan::ScalarStyle;
 

@@ -1,0 +1,164 @@
+//! Objects out of texts.
+
+use crate::yaml::{self, ParseOptions, Position};
+use crate::{Diagnostic, Object, ObjectError, Str, Value};
+
+/// Reads the objects of a text: all its documents, lists expanded, empty documents left out.
+///
+/// What cannot be read is said in the diagnostics, with `file` and the line; the rest is read all the same.
+///
+/// ```
+/// use gitops_manifest::{objects, yaml::ParseOptions};
+///
+/// let text = "
+/// apiVersion: v1
+/// kind: List
+/// items:
+/// - {apiVersion: v1, kind: Service, metadata: {name: web}}
+/// - {apiVersion: v1, metadata: {name: db}}
+/// --- # nothing here
+/// ---
+/// kind: Pod
+/// ";
+/// let (objects, diagnostics) = objects("web.yaml", text, &ParseOptions::default());
+/// assert_eq!(objects.len(), 1);
+/// assert_eq!(objects[0].name(), "web");
+/// assert_eq!(diagnostics[0].message, "items[1]: kind is missing");
+/// assert_eq!(diagnostics[0].position.expect("a place").line, 6);
+/// assert_eq!(diagnostics[1].message, "apiVersion is missing");
+/// assert_eq!(diagnostics[1].position.expect("a place").line, 10);
+/// ```
+#[must_use]
+pub fn objects(file: &str, text: &str, options: &ParseOptions) -> (Vec<Object>, Vec<Diagnostic>) {
+    let mut objects = Vec::new();
+    let mut diagnostics = Vec::new();
+    let file: Str = file.into();
+    for (index, document) in yaml::documents(text, options).enumerate() {
+        let value = match document.value {
+            Ok(Value::Null) => continue,
+            Ok(value) => value,
+            Err(error) => {
+                diagnostics.push(Diagnostic::from_yaml(&file, &error));
+                continue;
+            }
+        };
+        let found = Object::try_from(value)
+            .map_err(|error| ListItemError {
+                path: Vec::new(),
+                error,
+            })
+            .and_then(|object| {
+                expand_into(object, &mut objects, &mut |error| {
+                    diagnostics.push(describe(&file, text, index, &error));
+                })
+            });
+        if let Err(error) = found {
+            diagnostics.push(describe(&file, text, index, &error));
+        }
+    }
+    (objects, diagnostics)
+}
+
+fn describe(file: &Str, text: &str, index: usize, error: &ListItemError) -> Diagnostic {
+    let mut pointer = String::new();
+    for item in &error.path {
+        pointer.push_str(&format!("/items/{item}"));
+    }
+    let position = yaml::locate(text, index, &pointer).unwrap_or(Position { line: 1, column: 1 });
+    let diagnostic = Diagnostic::error(file, error.to_string()).at(text, position);
+    match &error.error {
+        ObjectError::Missing { field } => {
+            diagnostic.with_hint(format!("every object of Kubernetes has {field}"))
+        }
+        _ => diagnostic,
+    }
+}
+
+/// Why an element of a list is not an object.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct ListItemError {
+    /// The way to it: the index in the list, for a list within a list one index more.
+    pub path: Vec<usize>,
+    /// What is wrong with it.
+    #[source]
+    pub error: ObjectError,
+}
+
+impl std::fmt::Display for ListItemError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (i, item) in self.path.iter().enumerate() {
+            let dot = if i > 0 { "." } else { "" };
+            write!(f, "{dot}items[{item}]")?;
+        }
+        if !self.path.is_empty() {
+            f.write_str(": ")?;
+        }
+        write!(f, "{}", self.error)
+    }
+}
+
+impl Object {
+    /// Whether this is a list of objects: its kind ends with `List` and it has `items`, which are a list.
+    #[must_use]
+    pub fn is_list(&self) -> bool {
+        self.kind().ends_with("List") && matches!(self.get("items"), Some(Value::Array(_)))
+    }
+
+    /// Returns the objects of a list, those of lists within it too, or the object itself where it is none.
+    ///
+    /// Elements of a typed list (`ConfigMapList`) may leave out their kind and version, as the API server does.
+    ///
+    /// # Errors
+    /// Where an element is not an object.
+    pub fn expand_list(self) -> Result<Vec<Self>, ListItemError> {
+        let mut objects = Vec::new();
+        let mut first = None;
+        expand_into(self, &mut objects, &mut |error| {
+            first.get_or_insert(error);
+        })?;
+        first.map_or(Ok(objects), Err)
+    }
+}
+
+/// Adds the objects of a list, or the object itself where it is none; tells of elements that are no objects.
+fn expand_into(
+    object: Object,
+    objects: &mut Vec<Object>,
+    refuse: &mut dyn FnMut(ListItemError),
+) -> Result<(), ListItemError> {
+    // Elements that are still to be looked at, the next one last.
+    let mut pending: Vec<(Vec<usize>, Object)> = vec![(Vec::new(), object)];
+    while let Some((path, object)) = pending.pop() {
+        if !object.is_list() {
+            objects.push(object);
+            continue;
+        }
+        let kind = object.kind().strip_suffix("List").unwrap_or_default();
+        let version = object.api_version();
+        let items = object.get("items").and_then(Value::as_array);
+        let mut found = Vec::new();
+        for (i, item) in items.into_iter().flatten().enumerate() {
+            let mut path = path.clone();
+            path.push(i);
+            match Object::try_from(with_type(item.clone(), version, kind)) {
+                Ok(object) => found.push((path, object)),
+                Err(error) => refuse(ListItemError { path, error }),
+            }
+        }
+        pending.extend(found.into_iter().rev());
+    }
+    Ok(())
+}
+
+/// Fills in what the elements of a typed list may leave out.
+fn with_type(mut item: Value, version: &str, kind: &str) -> Value {
+    if let Value::Object(map) = &mut item
+        && !kind.is_empty()
+        && !map.contains_key("kind")
+        && !map.contains_key("apiVersion")
+    {
+        map.insert("apiVersion", version);
+        map.insert("kind", kind);
+    }
+    item
+}
