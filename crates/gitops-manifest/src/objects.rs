@@ -26,7 +26,7 @@ use crate::{Diagnostic, Object, ObjectError, Str, Value};
 /// assert_eq!(diagnostics[0].message, "items[1]: kind is missing");
 /// assert_eq!(diagnostics[0].position.expect("a place").line, 6);
 /// assert_eq!(diagnostics[1].message, "apiVersion is missing");
-/// assert_eq!(diagnostics[1].position.expect("a place").line, 10);
+/// assert_eq!(diagnostics[1].position.expect("a place").line, 9);
 /// ```
 #[must_use]
 pub fn objects(file: &str, text: &str, options: &ParseOptions) -> (Vec<Object>, Vec<Diagnostic>) {
