@@ -6,5 +6,6 @@ pub mod merge_patch;
 mod pointer;
 pub mod schema;
 pub mod strategic;
+pub mod structured;
 
 pub use pointer::{Pointer, PointerError};

@@ -1,0 +1,154 @@
+//! The elements of sets and keyed lists, told apart by their values or keys without building path elements.
+
+use std::cmp::Ordering;
+
+use gitops_manifest::{Map, Str, Value};
+
+use super::order::compare_values;
+use super::path::PathElement;
+use crate::schema::ListType;
+
+/// Why a list element has no identity of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoIdentity {
+    NotAMap,
+    NoKeys,
+    NotAScalar,
+}
+
+impl NoIdentity {
+    pub(super) const fn message(self) -> &'static str {
+        match self {
+            Self::NotAMap => "an element of a keyed list must be a map",
+            Self::NoKeys => "an element of a keyed list must have one of its keys",
+            Self::NotAScalar => "an element of a set must be a scalar",
+        }
+    }
+}
+
+/// How the elements of one list type are told apart.
+pub(super) struct Identity<'s> {
+    /// The names of the keys, sorted, with their defaults; empty for sets.
+    keys: Vec<(&'s Str, Option<&'s Value>)>,
+}
+
+/// The elements of a list with what tells them apart.
+pub(super) struct Items<'v> {
+    pub(super) values: &'v [Value],
+    /// As many for each element as there are keys: what is under the key, its default, or nothing.
+    fields: Vec<Option<&'v Value>>,
+    width: usize,
+}
+
+impl<'s> Identity<'s> {
+    pub(super) fn of(list: ListType<'s>) -> Self {
+        let names = list.keys();
+        if names.is_empty() {
+            return Self { keys: Vec::new() };
+        }
+        let element = list.element();
+        let mut keys: Vec<_> = names
+            .iter()
+            .map(|name| (name, element.field(name).and_then(|field| field.default())))
+            .collect();
+        keys.sort_by_key(|(name, _)| *name);
+        Self { keys }
+    }
+
+    /// Reads the keys of all elements. Elements without identity are given to `refuse` with their position.
+    pub(super) fn index<'v>(
+        &self,
+        values: &'v [Value],
+        mut refuse: impl FnMut(usize, NoIdentity),
+    ) -> Items<'v>
+    where
+        's: 'v,
+    {
+        let width = self.keys.len().max(1);
+        let mut fields = Vec::with_capacity(values.len() * width);
+        for (i, value) in values.iter().enumerate() {
+            if self.keys.is_empty() {
+                if matches!(value, Value::Null | Value::Array(_) | Value::Object(_)) {
+                    refuse(i, NoIdentity::NotAScalar);
+                }
+                fields.push(Some(value));
+                continue;
+            }
+            let map = value.as_object();
+            if map.is_none() {
+                refuse(i, NoIdentity::NotAMap);
+            }
+            let start = fields.len();
+            for (name, default) in &self.keys {
+                fields.push(map.and_then(|map| map.get(name)).or(*default));
+            }
+            if map.is_some() && fields[start..].iter().all(Option::is_none) {
+                refuse(i, NoIdentity::NoKeys);
+            }
+        }
+        Items {
+            values,
+            fields,
+            width,
+        }
+    }
+
+    /// The path element of the element at a position.
+    pub(super) fn element(&self, items: &Items<'_>, i: usize) -> PathElement {
+        if self.keys.is_empty() {
+            return PathElement::Value(items.values[i].clone());
+        }
+        let fields = self.keys.iter().zip(items.fields(i));
+        PathElement::Key(Map::from_entries(
+            fields
+                .filter_map(|((name, _), value)| Some(((*name).clone(), (*value)?.clone())))
+                .collect(),
+        ))
+    }
+
+    /// Compares two elements in the order of their path elements.
+    pub(super) fn compare(a: &Items<'_>, i: usize, b: &Items<'_>, j: usize) -> Ordering {
+        let (a, b) = (a.fields(i), b.fields(j));
+        for (k, (left, right)) in a.iter().zip(b).enumerate() {
+            let order = match (left, right) {
+                (Some(left), Some(right)) => compare_values(left, right),
+                (None, None) => Ordering::Equal,
+                // Only keys that are there count: the element without this one goes on with a later name,
+                // which is greater, or is at its end, which is less.
+                (Some(_), None) if b[k + 1..].iter().any(Option::is_some) => Ordering::Less,
+                (Some(_), None) => Ordering::Greater,
+                (None, Some(_)) if a[k + 1..].iter().any(Option::is_some) => Ordering::Greater,
+                (None, Some(_)) => Ordering::Less,
+            };
+            if order.is_ne() {
+                return order;
+            }
+        }
+        Ordering::Equal
+    }
+}
+
+impl<'v> Items<'v> {
+    fn fields(&self, i: usize) -> &[Option<&'v Value>] {
+        &self.fields[i * self.width..(i + 1) * self.width]
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The positions of the elements in the order of their path elements; equal ones in their own order.
+    pub(super) fn sorted(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        if !(1..self.len()).all(|i| Identity::compare(self, i - 1, self, i).is_lt()) {
+            order.sort_by(|&i, &j| Identity::compare(self, i, self, j));
+        }
+        order
+    }
+
+    /// Whether both have the same elements at the same positions, none of them twice.
+    pub(super) fn same_identities(&self, other: &Self) -> bool {
+        self.len() == other.len()
+            && (0..self.len()).all(|i| Identity::compare(self, i, other, i).is_eq())
+    }
+}

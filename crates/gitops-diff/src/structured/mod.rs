@@ -1,0 +1,29 @@
+//! Structured merge and diff: who owns which field, and what server-side apply makes of it.
+
+mod compare;
+mod encode;
+mod fields;
+mod items;
+mod managers;
+mod merge;
+mod order;
+mod path;
+mod pattern;
+mod reconcile;
+mod remove;
+mod set;
+mod typed;
+mod updater;
+
+pub use compare::FieldComparison;
+pub use encode::FieldSetError;
+pub use managers::{
+    Conflict, Conflicts, ManagerId, Managers, ManagersError, Operation, Owned,
+};
+pub use order::compare_values;
+pub use path::{Path, PathElement};
+pub use pattern::Pattern;
+pub use remove::Emptied;
+pub use set::FieldSet;
+pub use typed::{Duplicates, Typed, Unfit, Violation};
+pub use updater::{ConvertError, Converter, Ignored, SameInEveryVersion, UpdateError, Updater};
