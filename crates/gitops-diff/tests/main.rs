@@ -5,5 +5,6 @@ mod json_patch;
 mod merge_patch;
 mod schema;
 mod strategic;
+mod structured;
 mod support;
 mod values;

@@ -128,7 +128,8 @@ impl Reader {
                 "string" => (TypeKind::String, Some(Scalar::String)),
                 "boolean" => (TypeKind::Bool, Some(Scalar::Boolean)),
                 "untyped" => (TypeKind::Any, Some(Scalar::Untyped)),
-                _ => return Err(self.error("a scalar: numeric, string, boolean or untyped")),
+                // Upstream finds out when it meets a value: no value fits.
+                _ => (TypeKind::Any, None),
             };
         }
         if let Some(list) = node.get("list") {

@@ -161,12 +161,7 @@ fn compare(left: Option<&Value>, right: Option<&Value>, ty: TypeRef<'_>, delta: 
 }
 
 /// Compares both sides as one thing. Returns whether that is owned as a whole.
-fn visit(
-    shape: Shape<'_>,
-    left: Option<&Value>,
-    right: Option<&Value>,
-    delta: &mut Delta,
-) -> bool {
+fn visit(shape: Shape<'_>, left: Option<&Value>, right: Option<&Value>, delta: &mut Delta) -> bool {
     match shape {
         Shape::Map(map) => {
             let (a, b) = (
@@ -294,5 +289,8 @@ fn compare_lists(a: Option<&Array>, b: Option<&Array>, list: ListType<'_>, delta
 
 /// How many at the start are the same.
 fn run(order: &[usize], same: impl Fn(usize, usize) -> bool) -> usize {
-    1 + order.windows(2).take_while(|pair| same(pair[0], pair[1])).count()
+    1 + order
+        .windows(2)
+        .take_while(|pair| same(pair[0], pair[1]))
+        .count()
 }

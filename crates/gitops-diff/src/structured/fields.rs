@@ -23,8 +23,18 @@ pub(super) fn fields(value: &Value, ty: TypeRef<'_>) -> (bool, FieldSet) {
         Shape::Scalar(_) => (true, FieldSet::new()),
         Shape::Map(map) if map.is_atomic() => (true, FieldSet::new()),
         Shape::List(list) if list.is_atomic() => (true, FieldSet::new()),
-        Shape::Map(map) => (false, value.as_object().map_or_else(FieldSet::new, |entries| of_map(entries, map))),
-        Shape::List(list) => (false, value.as_array().map_or_else(FieldSet::new, |values| of_list(values, list))),
+        Shape::Map(map) => (
+            false,
+            value
+                .as_object()
+                .map_or_else(FieldSet::new, |entries| of_map(entries, map)),
+        ),
+        Shape::List(list) => (
+            false,
+            value
+                .as_array()
+                .map_or_else(FieldSet::new, |values| of_list(values, list)),
+        ),
         Shape::Nothing => (false, FieldSet::new()),
     }
 }

@@ -215,7 +215,10 @@ impl Managers {
                 ("fieldsType", Value::from(Str::from_static("FieldsV1"))),
                 ("fieldsV1", owned.fields.to_value()),
                 ("manager", Value::from(&id.name)),
-                ("operation", Value::from(Str::from_static(id.operation.as_str()))),
+                (
+                    "operation",
+                    Value::from(Str::from_static(id.operation.as_str())),
+                ),
                 ("subresource", Value::from(&id.subresource)),
                 ("time", Value::from(&owned.time)),
             ];
@@ -291,7 +294,10 @@ impl Managers {
     }
 
     /// Returns who owns a field.
-    pub fn owners<'m>(&'m self, path: &'m Path) -> impl Iterator<Item = (&'m ManagerId, &'m Owned)> {
+    pub fn owners<'m>(
+        &'m self,
+        path: &'m Path,
+    ) -> impl Iterator<Item = (&'m ManagerId, &'m Owned)> {
         self.0.iter().filter(|(_, owned)| owned.fields.has(path))
     }
 
@@ -352,10 +358,12 @@ pub struct Conflict {
 }
 
 impl Conflict {
-    pub(super) fn new(manager: &ManagerId, owned: &Owned, path: Path) -> Self {
+    /// Makes one with a manager of whom no time is known.
+    #[must_use]
+    pub const fn new(manager: ManagerId, path: Path) -> Self {
         Self {
-            manager: manager.clone(),
-            time: owned.time.clone(),
+            manager,
+            time: Str::from_static(""),
             path,
         }
     }
@@ -426,7 +434,12 @@ fn quoted(text: &str) -> String {
 impl fmt::Display for Conflicts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let [one] = self.0.as_slice() {
-            return write!(f, "conflict with {}: {}", quoted(&one.manager.name), one.path);
+            return write!(
+                f,
+                "conflict with {}: {}",
+                quoted(&one.manager.name),
+                one.path
+            );
         }
         let mut out = String::new();
         self.write_by_manager(&mut out, |conflict| quoted(&conflict.manager.name));

@@ -3,8 +3,8 @@
 use gitops_manifest::{Array, Map, Value};
 
 use super::items::{Identity, Items};
-use super::typed::{Shape, Typed, Unfit, Violation};
 use super::path::Path;
+use super::typed::{Shape, Typed, Unfit, Violation};
 use crate::schema::{ListType, MapType, TypeRef};
 
 impl Typed<'_> {

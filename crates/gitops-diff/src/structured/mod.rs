@@ -17,9 +17,7 @@ mod updater;
 
 pub use compare::FieldComparison;
 pub use encode::FieldSetError;
-pub use managers::{
-    Conflict, Conflicts, ManagerId, Managers, ManagersError, Operation, Owned,
-};
+pub use managers::{Conflict, Conflicts, ManagerId, Managers, ManagersError, Operation, Owned};
 pub use order::compare_values;
 pub use path::{Path, PathElement};
 pub use pattern::Pattern;

@@ -40,7 +40,7 @@ pub fn compare_values(a: &Value, b: &Value) -> Ordering {
     }
 }
 
-/// Walks both maps key by key; the one that runs out first is less, and so is the one with the later key.
+/// Walks both maps key by key; the one that runs out first is less.
 fn compare_maps(a: &Map, b: &Map) -> Ordering {
     let (mut left, mut right) = (a.iter(), b.iter());
     loop {
@@ -55,8 +55,7 @@ fn compare_maps(a: &Map, b: &Map) -> Ordering {
                         return order;
                     }
                 }
-                // A map that has the earlier key is the greater one.
-                order => return order.reverse(),
+                order => return order,
             },
         }
     }

@@ -10,7 +10,7 @@ pub struct Pattern {
     /// Whether everything from here on is taken.
     all: bool,
     /// With the wildcard, which is `None`, first.
-    steps: Vec<(Option<PathElement>, Pattern)>,
+    steps: Vec<(Option<PathElement>, Self)>,
 }
 
 impl Pattern {

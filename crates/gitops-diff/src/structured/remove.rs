@@ -54,8 +54,8 @@ fn with_keys(fields: &FieldSet, own: &FieldSet) -> FieldSet {
             return node.clone();
         };
         let mut children = with_keys(&node.children, &counterpart.children);
-        let reached = node.member && counterpart.member
-            || node.children.intersects(&counterpart.children);
+        let reached =
+            node.member && counterpart.member || node.children.intersects(&counterpart.children);
         if let (PathElement::Key(keys), true) = (&node.element, reached) {
             let keys = keys.keys().map(|name| Node {
                 element: PathElement::Field(name.clone()),
@@ -110,8 +110,12 @@ fn remove_from_map(entries: &Map, fields: &FieldSet, map: MapType<'_>, emptied: 
     let mut nodes = fields.nodes().iter().peekable();
     let (mut same, mut reached) = (true, false);
     for (key, value) in entries {
-        while nodes.next_if(|node| matches!(&node.element, PathElement::Field(name) if name < key)).is_some() {}
-        let node = nodes.next_if(|node| matches!(&node.element, PathElement::Field(name) if name == key));
+        while nodes
+            .next_if(|node| matches!(&node.element, PathElement::Field(name) if name < key))
+            .is_some()
+        {}
+        let node =
+            nodes.next_if(|node| matches!(&node.element, PathElement::Field(name) if name == key));
         match node {
             None => out.push((key.clone(), value.clone())),
             Some(node) if node.member => same = false,

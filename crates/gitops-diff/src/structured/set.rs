@@ -205,10 +205,7 @@ impl FieldSet {
         self.pairs(other, |a, b| {
             Some(match b {
                 None => (a.member, a.children.clone()),
-                Some(b) => (
-                    a.member && !b.member,
-                    a.children.difference(&b.children),
-                ),
+                Some(b) => (a.member && !b.member, a.children.difference(&b.children)),
             })
         })
     }

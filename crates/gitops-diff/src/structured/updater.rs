@@ -35,13 +35,26 @@ pub trait Converter {
     ///
     /// # Errors
     /// Where the version is not served, or cannot say the object.
-    fn convert<'s>(&'s self, object: &Typed<'s>, api_version: &str)
-    -> Result<Typed<'s>, ConvertError>;
+    fn convert<'s>(
+        &'s self,
+        object: &Typed<'s>,
+        api_version: &str,
+    ) -> Result<Typed<'s>, ConvertError>;
 }
 
 /// The converter of APIs whose versions all have the same form.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SameInEveryVersion;
+
+impl<C: Converter> Converter for &C {
+    fn convert<'s>(
+        &'s self,
+        object: &Typed<'s>,
+        api_version: &str,
+    ) -> Result<Typed<'s>, ConvertError> {
+        C::convert(self, object, api_version)
+    }
+}
 
 impl Converter for SameInEveryVersion {
     fn convert<'s>(&'s self, object: &Typed<'s>, _: &str) -> Result<Typed<'s>, ConvertError> {
@@ -154,7 +167,11 @@ impl<C: Converter> Updater<C> {
     }
 
     /// Brings the sets of all managers in line with the schema of their version.
-    fn reconcile<'s>(&'s self, live: &Typed<'s>, managers: &mut Managers) -> Result<(), UpdateError> {
+    fn reconcile<'s>(
+        &'s self,
+        live: &Typed<'s>,
+        managers: &mut Managers,
+    ) -> Result<(), UpdateError> {
         let mut gone = Vec::new();
         for (id, owned) in managers.iter_mut() {
             match self.convert(live, &owned.api_version)? {
@@ -206,11 +223,16 @@ impl<C: Converter> Updater<C> {
             if comparison.is_same() {
                 continue;
             }
-            let changed = owned.fields.intersection(&comparison.modified).union(
-                &owned.fields.intersection(&comparison.added),
-            );
+            let changed = owned
+                .fields
+                .intersection(&comparison.modified)
+                .union(&owned.fields.intersection(&comparison.added));
             for path in changed.paths() {
-                conflicts.push(Conflict::new(id, owned, path));
+                let time = owned.time.clone();
+                conflicts.push(Conflict {
+                    time,
+                    ..Conflict::new(id.clone(), path)
+                });
             }
             let rest = owned
                 .fields
@@ -286,7 +308,10 @@ impl<C: Converter> Updater<C> {
             .map_err(|source| UpdateError::Merge { source })?;
         let last = after.remove(manager);
         let mut owned = Owned::new(self.strip(api_version, config.field_set()), api_version);
-        owned.time = last.as_ref().map(|last| last.time.clone()).unwrap_or_default();
+        owned.time = last
+            .as_ref()
+            .map(|last| last.time.clone())
+            .unwrap_or_default();
         // The manager counts as one for its version even where it owns nothing any more.
         after.insert(manager.clone(), owned);
         let new = match last {
