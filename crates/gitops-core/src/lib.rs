@@ -2,12 +2,17 @@
 #![deny(missing_docs)]
 
 pub mod application;
+pub mod autosync;
+pub mod glob;
+pub mod project;
 mod renderer;
+pub mod retry;
 mod source;
 mod store;
 pub mod sync;
 mod target;
 mod time;
+pub mod tracking;
 
 pub use renderer::{RenderError, RenderOptions, Rendered, Renderer};
 pub use source::{Revision, RevisionInfo, Source, SourceError, SourceRef, Sources};

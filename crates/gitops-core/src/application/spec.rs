@@ -209,6 +209,7 @@ wire! {
         /// The revisions, where there are several sources.
         revisions: Vec<String>,
         /// How often self-heal has tried.
+        #[serde(rename = "autoHealAttemptsCount")]
         self_heal_attempts_count: i64,
     }
 

@@ -545,7 +545,7 @@ impl SyncState {
         }
         let mut writes: Vec<&mut &mut Task> = tasks
             .iter_mut()
-            .filter(|task| !task.is_prune() && !(dry_run && task.skip_dry_run))
+            .filter(|task| !(task.is_prune() || dry_run && task.skip_dry_run))
             .collect();
         // Objects of one kind are written side by side, kinds one after the other.
         let mut rest = &mut writes[..];

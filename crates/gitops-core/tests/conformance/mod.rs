@@ -1,8 +1,11 @@
 //! Cases recorded from Argo CD.
 
+mod autosync;
 mod hooks;
 mod order;
+mod project;
 mod scenarios;
+mod tracking;
 
 use std::path::PathBuf;
 
