@@ -1,0 +1,29 @@
+//! Tests of the in-memory implementations.
+#![allow(clippy::disallowed_methods)]
+
+mod clock;
+mod target;
+
+use gitops_core::ApplyOptions;
+use gitops_manifest::{Object, ObjectKey};
+
+/// Reads an object of JSON.
+fn object(value: serde_json::Value) -> Object {
+    Object::try_from(value).expect("the object of a test is one")
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "reads better where it is called")]
+fn config_map(name: &str, data: serde_json::Value) -> Object {
+    object(serde_json::json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": "default"}, "data": data,
+    }))
+}
+
+fn key(group: &str, kind: &str, name: &str) -> ObjectKey {
+    ObjectKey::new(group, kind, "default", name)
+}
+
+fn ssa() -> ApplyOptions {
+    ApplyOptions::server_side("test")
+}
