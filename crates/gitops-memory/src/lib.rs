@@ -8,11 +8,13 @@
 mod clock;
 mod random;
 mod server;
+mod simulation;
 mod source;
 mod store;
 mod target;
 
 pub use clock::SimClock;
+pub use simulation::{Behaviour, Simulation};
 pub use source::{CommitOptions, MemorySource};
 pub use store::MemoryStore;
 pub use target::{MemoryOptions, MemoryTarget};

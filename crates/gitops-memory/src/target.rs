@@ -15,8 +15,8 @@ use gitops_core::{
 use gitops_manifest::{GroupVersionKind, Object, ObjectKey};
 use tokio::sync::Notify;
 
-use crate::SimClock;
 use crate::server::{DEFAULT_HISTORY, Server, Watched};
+use crate::{SimClock, Simulation};
 
 /// How many events a watch fetches at once.
 const WATCH_BATCH: usize = 256;
@@ -29,6 +29,8 @@ pub struct MemoryOptions {
     pub seed: u64,
     /// How many changes are kept for watches that lag behind; older ones expire.
     pub history: usize,
+    /// What the controllers do.
+    pub simulation: Simulation,
 }
 
 impl Default for MemoryOptions {
@@ -36,6 +38,7 @@ impl Default for MemoryOptions {
         Self {
             seed: 0,
             history: DEFAULT_HISTORY,
+            simulation: Simulation::default(),
         }
     }
 }
@@ -78,7 +81,12 @@ impl MemoryTarget {
     /// Makes an empty cluster with options.
     #[must_use]
     pub fn with_options(clock: Arc<dyn Clock>, options: &MemoryOptions) -> Self {
-        let server = Server::new(options.seed, options.history, clock.now());
+        let server = Server::new(
+            options.seed,
+            options.history,
+            options.simulation.clone(),
+            clock.now(),
+        );
         Self::of(server, clock)
     }
 

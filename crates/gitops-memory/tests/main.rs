@@ -3,6 +3,7 @@
 
 mod clock;
 mod target;
+mod workload;
 
 use gitops_core::ApplyOptions;
 use gitops_manifest::{Object, ObjectKey};
@@ -12,7 +13,10 @@ fn object(value: serde_json::Value) -> Object {
     Object::try_from(value).expect("the object of a test is one")
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "reads better where it is called")]
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "reads better where it is called"
+)]
 fn config_map(name: &str, data: serde_json::Value) -> Object {
     object(serde_json::json!({
         "apiVersion": "v1", "kind": "ConfigMap",

@@ -1,6 +1,6 @@
 //! How a written object and the live one become one.
 
-use gitops_manifest::{Map, Value};
+use gitops_manifest::{Map, Object, Value};
 
 /// Merges three ways: what `desired` says holds, what `previous` said and `desired` no longer does goes, the
 /// rest stays as it is in `live`. Lists are taken whole.
@@ -24,4 +24,13 @@ pub(super) fn three_way(previous: Option<&Map>, desired: &Map, live: &Map) -> Ma
         }
     }
     merged
+}
+
+/// Returns the finalizers of an object.
+pub(super) fn finalizers(object: &Object) -> Vec<&str> {
+    let list = object.meta("finalizers").and_then(Value::as_array);
+    list.into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
 }

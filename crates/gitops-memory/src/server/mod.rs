@@ -2,8 +2,11 @@
 //! told.
 
 mod collect;
+mod defaults;
+mod definition;
 mod kinds;
 mod merge;
+mod workload;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -13,11 +16,15 @@ use std::sync::Arc;
 use gitops_core::{Discovery, Scope, Snapshot, TargetError, Timestamp, WatchEvent};
 use gitops_manifest::{GroupKind, Object, ObjectKey, Str, Value};
 
+use crate::Simulation;
 use crate::random::Random;
 use kinds::{Kinds, Served};
 
 /// How many changes are kept for watches that lag behind.
 pub(crate) const DEFAULT_HISTORY: usize = 16_384;
+
+/// In whose name controllers write.
+const CONTROLLER: &str = "kube-controller-manager";
 
 /// One change of an object.
 #[derive(Clone, Debug)]
@@ -58,10 +65,26 @@ pub(crate) struct Server {
     queued: BTreeMap<ObjectKey, (Timestamp, u64)>,
     next_in_queue: u64,
     now: Timestamp,
+    pub(crate) simulation: Simulation,
+    /// When controllers first saw an object, exact to the microsecond.
+    born: BTreeMap<Str, Timestamp>,
+    /// When a pod began to stop.
+    stopping: BTreeMap<Str, Timestamp>,
+    /// How far a rollout was when it last moved, and when that was.
+    progress: BTreeMap<Str, (Rollout, Timestamp)>,
 }
 
+/// How far a rollout is: pods, those of the new template, those ready, those available, and the new
+/// ReplicaSet.
+type Rollout = ((i64, i64, i64, i64), Option<String>);
+
 impl Server {
-    pub(crate) fn new(seed: u64, history_limit: usize, now: Timestamp) -> Self {
+    pub(crate) fn new(
+        seed: u64,
+        history_limit: usize,
+        simulation: Simulation,
+        now: Timestamp,
+    ) -> Self {
         let mut server = Self {
             objects: BTreeMap::new(),
             keys: BTreeMap::new(),
@@ -76,6 +99,10 @@ impl Server {
             queued: BTreeMap::new(),
             next_in_queue: 0,
             now,
+            simulation,
+            born: BTreeMap::new(),
+            stopping: BTreeMap::new(),
+            progress: BTreeMap::new(),
         };
         for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
             server.create_namespace(name);
@@ -219,13 +246,26 @@ impl Server {
             .insert("resourceVersion", self.version.to_string());
         self.unlink_owners(key, &object);
         self.keys.remove(object.uid());
+        self.born.remove(object.uid());
+        self.stopping.remove(object.uid());
+        self.progress.remove(object.uid());
         self.record(key, WatchEvent::Deleted(object.clone()));
-        if key.kind == "CustomResourceDefinition" {
+        if definition::is_definition(key) {
             self.kinds.forget(&object);
         }
         self.notice(key, &object);
+        let soon = self.now + self.simulation.reaction;
+        // A Deployment waits for the pods of its ReplicaSets to be gone.
+        for owner in owner_uids(&object) {
+            let owner = self.keys.get(&owner).and_then(|key| self.objects.get(key));
+            for uid in owner.map(owner_uids).unwrap_or_default() {
+                if let Some(key) = self.keys.get(&uid).cloned() {
+                    self.look_at(&key, soon);
+                }
+            }
+        }
         for dependent in self.owned.get(object.uid()).cloned().unwrap_or_default() {
-            self.look_at(&dependent, self.now);
+            self.look_at(&dependent, soon);
         }
         Some(object)
     }
@@ -243,10 +283,11 @@ impl Server {
 
     /// Has an object, its owners and its namespace looked at after a change.
     fn notice(&mut self, key: &ObjectKey, object: &Object) {
-        self.look_at(key, self.now);
+        let soon = self.now + self.simulation.reaction;
+        self.look_at(key, soon);
         for owner in owner_uids(object) {
             if let Some(owner) = self.keys.get(&owner).cloned() {
-                self.look_at(&owner, self.now);
+                self.look_at(&owner, soon);
             }
         }
     }
@@ -303,43 +344,14 @@ impl Server {
             ("apiextensions.k8s.io", "CustomResourceDefinition") => {
                 self.reconcile_definition(key, &object);
             }
+            _ if self.simulation.workloads => self.simulate(key, &object),
             _ => {}
         }
     }
 
-    fn reconcile_definition(&mut self, key: &ObjectKey, definition: &Object) {
-        if definition.is_deleting() {
-            return;
-        }
-        self.kinds.define(definition);
-        let established = definition.at(&["status", "conditions"]).is_some();
-        if !established {
-            let now = self.now.to_second().to_string();
-            let condition = |kind: &str, reason: &str| {
-                Value::from(gitops_manifest::Map::from([
-                    ("type", kind),
-                    ("status", "True"),
-                    ("reason", reason),
-                    ("lastTransitionTime", &now),
-                ]))
-            };
-            let conditions = vec![
-                condition("NamesAccepted", "NoConflicts"),
-                condition("Established", "InitialNamesAccepted"),
-            ];
-            let mut definition = definition.clone();
-            let status = definition.as_map_mut().entry_object("status");
-            status.insert("conditions", conditions);
-            let names = definition
-                .at(&["spec", "names"])
-                .cloned()
-                .unwrap_or_default();
-            definition
-                .as_map_mut()
-                .entry_object("status")
-                .insert("acceptedNames", names);
-            self.put(key, definition);
-        }
+    /// Puts an object that a manager has changed, or a subresource of it.
+    fn put_as(&mut self, key: &ObjectKey, object: Object, _manager: &str, _subresource: &str) {
+        self.update(key, object);
     }
 }
 

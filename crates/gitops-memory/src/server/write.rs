@@ -3,7 +3,7 @@
 use gitops_core::{Applied, ApplyMode, ApplyOptions, Effect, Precondition, TargetError};
 use gitops_manifest::{Map, Object, ObjectKey, Str, Value};
 
-use super::{Server, merge};
+use super::{Server, defaults, merge};
 
 /// The annotation in which client-side apply keeps what it wrote.
 pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -81,6 +81,7 @@ impl Server {
                 desired.clone()
             }
         };
+        defaults::complete(&key, &mut merged);
         keep_server_fields(&mut merged, &live);
         if has_status {
             keep_field(&mut merged, &live, "status");
@@ -107,6 +108,17 @@ impl Server {
         })
     }
 
+    /// Creates an object as a controller does.
+    pub(super) fn create_as(
+        &mut self,
+        object: &Object,
+        manager: &str,
+    ) -> Result<Applied, TargetError> {
+        let mut options = ApplyOptions::server_side(manager).with_mode(ApplyMode::Create);
+        options.validate = false;
+        self.apply(object, &options)
+    }
+
     fn create(
         &mut self,
         key: &ObjectKey,
@@ -122,6 +134,7 @@ impl Server {
             desired.as_map_mut().remove("status");
         }
         let applied = desired.clone();
+        defaults::complete(key, &mut desired);
         note_applied(&mut desired, &applied, options);
         let uid = self.random.uuid();
         let created = self.now.to_second().to_string();
