@@ -21,7 +21,8 @@ use std::sync::OnceLock;
 use gitops_manifest::{GroupVersionKind, Str, Value};
 
 use super::model::{
-    Element, Field, ListDef, MapDef, Patch, Scalar, Schema, TypeDef, TypeId, TypeKind, TypeRef,
+    Element, Field, ListDef, MapDef, Origin, Patch, Scalar, Schema, TypeDef, TypeId, TypeKind,
+    TypeRef,
 };
 
 static TABLE: &str = include_str!("builtin.txt");
@@ -71,6 +72,7 @@ impl Reader {
                     atomic: !granular,
                     preserves_unknown: true,
                 }),
+                origin: Origin::Other,
             });
         }
     }
@@ -142,6 +144,7 @@ impl Reader {
                 atomic: false,
                 preserves_unknown: false,
             }),
+            origin: Origin::BuiltIn,
         });
         self.structs.insert((group, name), id);
         let full = self.schema.types[id.0 as usize].name.clone();
@@ -249,6 +252,7 @@ impl Reader {
             scalar: None,
             list,
             map,
+            origin: Origin::BuiltIn,
         });
         self.containers.insert((brackets, element), id);
         id

@@ -78,6 +78,19 @@ pub(crate) struct TypeDef {
     pub(crate) scalar: Option<Scalar>,
     pub(crate) list: Option<ListDef>,
     pub(crate) map: Option<MapDef>,
+    pub(crate) origin: Origin,
+}
+
+/// What a type belongs to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A schema of which nothing more is known.
+    #[default]
+    Other,
+    /// A built-in kind: a Go struct, whose facts are known.
+    BuiltIn,
+    /// A custom resource, or its like: the schema says all.
+    Custom,
 }
 
 impl TypeDef {
@@ -88,6 +101,7 @@ impl TypeDef {
             scalar: Some(scalar),
             list: None,
             map: None,
+            origin: Origin::Other,
         }
     }
 }
@@ -302,6 +316,19 @@ impl<'s> TypeRef<'s> {
         self.def().kind
     }
 
+    /// Whether an API server fills in the defaults of the type as the schema declares them. It does so for
+    /// custom resources; built-in kinds have code for that.
+    #[must_use]
+    pub fn is_structural(self) -> bool {
+        self.def().origin == Origin::Custom
+    }
+
+    /// Whether this is a type of a built-in kind, of whose fields the facts of the Go type are known.
+    #[must_use]
+    pub fn is_built_in(self) -> bool {
+        self.def().origin == Origin::BuiltIn
+    }
+
     /// Returns which scalars structured merge takes here; `None` where it takes none.
     #[must_use]
     pub fn scalar(self) -> Option<Scalar> {
@@ -382,12 +409,16 @@ impl<'s> ListType<'s> {
         &self.def.keys
     }
 
-    /// Returns what stands for a `null` element; an element may be `null` itself where this is `None`.
+    /// Returns what stands for a `null` element.
     #[must_use]
     pub fn element_default(self) -> Option<&'s Value> {
-        (!self.def.element.nullable)
-            .then_some(self.def.element.default.as_ref())
-            .flatten()
+        self.def.element.default.as_ref()
+    }
+
+    /// Whether an element may be `null` itself. Known for custom resources only.
+    #[must_use]
+    pub fn is_element_nullable(self) -> bool {
+        self.def.element.nullable
     }
 }
 
@@ -442,10 +473,17 @@ impl<'s> MapType<'s> {
     /// Returns what stands for a `null` value under a key without a field of its own.
     #[must_use]
     pub fn element_default(self) -> Option<&'s Value> {
-        let element = self.def.element.as_ref()?;
-        (!element.nullable)
-            .then_some(element.default.as_ref())
-            .flatten()
+        self.def.element.as_ref()?.default.as_ref()
+    }
+
+    /// Whether a value under a key without a field of its own may be `null` itself. Known for custom
+    /// resources only.
+    #[must_use]
+    pub fn is_element_nullable(self) -> bool {
+        self.def
+            .element
+            .as_ref()
+            .is_some_and(|element| element.nullable)
     }
 
     /// Returns the type of what is under a key.

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use gitops_manifest::{GroupVersionKind, Map, Object, Str, Value};
 
 use super::model::{
-    Element, Field, ListDef, MapDef, Patch, Scalar, Schema, TypeDef, TypeId, TypeKind,
+    Element, Field, ListDef, MapDef, Origin, Patch, Scalar, Schema, TypeDef, TypeId, TypeKind,
 };
 use super::{SchemaError, builtin};
 
@@ -62,7 +62,10 @@ impl Schema {
             .at(&["spec", "versions"])
             .and_then(Value::as_array)
             .ok_or_else(|| SchemaError::malformed("spec.versions", "a list"))?;
-        let mut reader = Reader::default();
+        let mut reader = Reader {
+            origin: Origin::Custom,
+            ..Reader::default()
+        };
         for version in versions {
             let Some(name) = version.get("name").and_then(Value::as_str) else {
                 return Err(SchemaError::malformed("spec.versions[].name", "a string"));
@@ -89,6 +92,8 @@ struct Reader {
     /// Uses of a component with a relationship of their own, filled in when all components are read.
     overrides: HashMap<(TypeId, bool), TypeId>,
     place: String,
+    /// What the types that are read now belong to.
+    origin: Origin,
 }
 
 impl Reader {
@@ -129,6 +134,11 @@ impl Reader {
         }
         for (name, node) in components {
             self.place = format!("components.schemas.{name}");
+            self.origin = if name.starts_with("io.k8s.") {
+                Origin::Other
+            } else {
+                Origin::Custom
+            };
             let id = self.components[name];
             let mut def = match known(name) {
                 Some(def) => def,
@@ -218,6 +228,7 @@ impl Reader {
             scalar: None,
             list: None,
             map: None,
+            origin: self.origin,
         };
         let format = node.get("format").and_then(Value::as_str).unwrap_or("");
         match node.get("type").and_then(Value::as_str).unwrap_or("") {
@@ -464,11 +475,16 @@ fn add_facts(def: &mut TypeDef) {
     let Some(facts) = builtin::by_openapi_name(&def.name).and_then(super::TypeRef::map) else {
         return;
     };
+    def.origin = Origin::BuiltIn;
     for field in def.map.iter_mut().flat_map(|map| map.fields.iter_mut()) {
-        if let Some(fact) = facts.field(&field.name) {
-            field.optional = fact.is_optional();
-            field.omits_zero = fact.omits_zero();
-            field.pointer = fact.is_pointer();
+        match facts.field(&field.name) {
+            Some(fact) => {
+                field.optional = fact.is_optional();
+                field.omits_zero = fact.omits_zero();
+                field.pointer = fact.is_pointer();
+            }
+            // A field of a later version. Structs that are no pointers have an empty default.
+            None => field.pointer = field.optional && field.default.is_none(),
         }
     }
 }

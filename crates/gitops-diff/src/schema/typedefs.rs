@@ -3,7 +3,9 @@
 use gitops_manifest::{Str, Value};
 
 use super::SchemaError;
-use super::model::{Element, Field, ListDef, MapDef, Scalar, Schema, TypeDef, TypeId, TypeKind};
+use super::model::{
+    Element, Field, ListDef, MapDef, Origin, Scalar, Schema, TypeDef, TypeId, TypeKind,
+};
 
 const MAX_DEPTH: usize = 100;
 
@@ -60,6 +62,7 @@ fn empty() -> TypeDef {
         scalar: None,
         list: None,
         map: None,
+        origin: Origin::Other,
     }
 }
 

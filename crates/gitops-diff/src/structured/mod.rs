@@ -11,7 +11,9 @@ mod path;
 mod pattern;
 mod reconcile;
 mod remove;
+mod server;
 mod set;
+mod stored;
 mod typed;
 mod updater;
 
@@ -22,6 +24,8 @@ pub use order::compare_values;
 pub use path::{Path, PathElement};
 pub use pattern::Pattern;
 pub use remove::Emptied;
+pub use server::{WriteError, WriteOptions, Written, apply, update};
 pub use set::FieldSet;
+pub use stored::fill_defaults;
 pub use typed::{Duplicates, Typed, Unfit, Violation};
 pub use updater::{ConvertError, Converter, Ignored, SameInEveryVersion, UpdateError, Updater};

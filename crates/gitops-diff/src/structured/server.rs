@@ -1,0 +1,590 @@
+//! What an API server does with a write: ownership, defaults, `managedFields`.
+
+use std::sync::LazyLock;
+
+use gitops_manifest::{Object, ObjectError, Str, Value};
+
+use super::managers::{Conflicts, ManagerId, Managers, ManagersError, Operation, Owned, seconds};
+use super::path::Path;
+use super::remove::Emptied;
+use super::set::FieldSet;
+use super::stored::{as_written, blank, fill_defaults};
+use super::typed::{Duplicates, Typed, Unfit};
+use super::updater::{ConvertError, Converter, UpdateError, Updater};
+use crate::schema::{Schemas, TypeRef};
+
+/// The annotation in which `kubectl apply` keeps what it applied.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// How many managers that update an API server keeps apart.
+const MAX_UPDATERS: usize = 10;
+
+/// How large the annotations of an object may be together.
+const MAX_ANNOTATIONS: usize = 256 * 1024;
+
+/// How a write is made.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct WriteOptions {
+    /// The field manager; `unknown` where it is empty.
+    pub manager: Str,
+    /// Whether an apply takes fields from other managers.
+    pub force: bool,
+    /// The time of the write (RFC 3339, to the second). Empty: the entry has no time.
+    pub time: Str,
+    /// The subresource that is written, as `status` or `scale`; empty for the object itself.
+    pub subresource: Str,
+}
+
+impl WriteOptions {
+    /// Writes as a manager.
+    #[must_use]
+    pub fn new(manager: impl Into<Str>) -> Self {
+        Self {
+            manager: manager.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Takes fields from other managers, or not.
+    #[must_use]
+    pub const fn force(mut self, force: bool) -> Self {
+        self.force = force;
+        self
+    }
+
+    /// Sets the time of the write.
+    #[must_use]
+    pub fn time(mut self, time: impl Into<Str>) -> Self {
+        self.time = time.into();
+        self
+    }
+
+    /// Writes a subresource.
+    #[must_use]
+    pub fn subresource(mut self, subresource: impl Into<Str>) -> Self {
+        self.subresource = subresource.into();
+        self
+    }
+
+    fn id(&self, operation: Operation, api_version: &str) -> ManagerId {
+        ManagerId {
+            name: if self.manager.is_empty() {
+                Str::from_static("unknown")
+            } else {
+                self.manager.clone()
+            },
+            operation,
+            api_version: match operation {
+                Operation::Apply => Str::default(),
+                Operation::Update => api_version.into(),
+            },
+            subresource: self.subresource.clone(),
+        }
+    }
+}
+
+/// What a write makes of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Written {
+    /// The object after the write, with its managed fields.
+    pub object: Object,
+    /// Whether the object or who owns what is other than before. Where it is not, an API server writes nothing
+    /// and the resource version stays.
+    pub changed: bool,
+}
+
+/// Why a write cannot be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// Other managers own fields that would change. Force takes them.
+    #[error("cannot apply: {conflicts}")]
+    Conflicts {
+        /// The fields and their owners.
+        conflicts: Conflicts,
+    },
+    /// The configuration has managed fields, which only the API server writes.
+    #[error("cannot apply: metadata.managedFields must not be set")]
+    ManagedFields,
+    /// The configuration and the live object are not of one kind and version.
+    #[error("cannot apply a configuration of {config} to a live object of {live}")]
+    OtherKind {
+        /// Version and kind of the configuration.
+        config: String,
+        /// Version and kind of the live object.
+        live: String,
+    },
+    /// The configuration does not fit its schema.
+    #[error("cannot apply the configuration")]
+    Config {
+        /// What does not fit.
+        #[source]
+        source: Unfit,
+    },
+    /// The live object does not fit its schema.
+    #[error("cannot tell the fields of the live object")]
+    Live {
+        /// What does not fit.
+        #[source]
+        source: Unfit,
+    },
+    /// The managed fields of the live object cannot be read.
+    #[error("cannot tell who owns the fields of the live object")]
+    Managers {
+        /// What is wrong with them.
+        #[source]
+        source: ManagersError,
+    },
+    /// The object cannot be merged or converted.
+    #[error("cannot make the write")]
+    Update {
+        /// Why not.
+        #[source]
+        source: UpdateError,
+    },
+    /// What comes out is no object.
+    #[error("cannot make the write: the result is no object")]
+    Object {
+        /// What is wrong with it.
+        #[source]
+        source: ObjectError,
+    },
+}
+
+/// The fields that nobody owns.
+static NOBODYS: LazyLock<FieldSet> = LazyLock::new(|| {
+    [
+        &["apiVersion"][..],
+        &["kind"],
+        &["metadata"],
+        &["metadata", "name"],
+        &["metadata", "namespace"],
+        &["metadata", "creationTimestamp"],
+        &["metadata", "selfLink"],
+        &["metadata", "uid"],
+        &["metadata", "clusterName"],
+        &["metadata", "generation"],
+        &["metadata", "managedFields"],
+        &["metadata", "resourceVersion"],
+    ]
+    .into_iter()
+    .map(Path::of_fields)
+    .collect()
+});
+
+/// Takes objects for what the kind is in another version. Where that version is served but has another form,
+/// the fields keep the names that they have in the version of the request.
+struct Served<'s> {
+    schemas: &'s Schemas,
+    group: &'s str,
+    kind: &'s str,
+    api_version: &'s str,
+    known: bool,
+}
+
+impl Converter for Served<'_> {
+    fn convert<'s>(&'s self, object: &Typed<'s>, to: &str) -> Result<Typed<'s>, ConvertError> {
+        if to == self.api_version || !self.known {
+            return Ok(object.clone());
+        }
+        let (group, version) = to.split_once('/').unwrap_or(("", to));
+        let ty = (group == self.group)
+            .then(|| self.schemas.lookup(group, version, self.kind))
+            .flatten()
+            .ok_or_else(|| ConvertError::MissingVersion {
+                api_version: to.into(),
+            })?;
+        Ok(Typed::new(object.value().clone(), ty, Duplicates::Allow)
+            .unwrap_or_else(|_| object.clone()))
+    }
+}
+
+/// One request: the kind that it is about, and how objects of it are held.
+struct Request<'s> {
+    schemas: &'s Schemas,
+    object: &'s Object,
+    ty: TypeRef<'s>,
+    known: bool,
+}
+
+impl<'s> Request<'s> {
+    fn new(object: &'s Object, schemas: &'s Schemas) -> Self {
+        let known = schemas.of(object);
+        Self {
+            schemas,
+            object,
+            ty: known.unwrap_or(TypeRef::deduced()),
+            known: known.is_some(),
+        }
+    }
+
+    fn updater(&self) -> Updater<Served<'s>> {
+        Updater::new(Served {
+            schemas: self.schemas,
+            group: self.object.group(),
+            kind: self.object.kind(),
+            api_version: self.object.api_version(),
+            known: self.known,
+        })
+        .emptied(Emptied::Empty)
+    }
+
+    /// A live object without its managed fields, or the one that a create starts from.
+    fn live(&self, live: Option<&Object>) -> Result<Typed<'s>, WriteError> {
+        let value = match live {
+            Some(live) => without_managed_fields(live),
+            None => {
+                let text = |name| self.object.get(name).cloned().unwrap_or_default();
+                blank(self.ty, &text("apiVersion"), &text("kind"))
+            }
+        };
+        Typed::new(value, self.ty, Duplicates::Allow).map_err(|source| WriteError::Live { source })
+    }
+
+    /// The form in which the API server holds a value.
+    fn stored(&self, value: Value) -> Value {
+        let value = fill_defaults(&value, self.ty).unwrap_or(value);
+        as_written(&value, self.ty).unwrap_or(value)
+    }
+
+    /// Says who owns what after an update. Its manager owns what it changed in addition to what it had.
+    fn update(
+        &self,
+        live: &Typed<'s>,
+        new: &Typed<'s>,
+        managers: &mut Managers,
+        id: ManagerId,
+        time: &Str,
+    ) -> Result<(), WriteError> {
+        let api_version = self.object.api_version();
+        // Under a name of its own, so that what the manager had does not count as changed by somebody else.
+        let now = ManagerId::updater("", Str::default());
+        let updater = self.updater();
+        updater
+            .update(live, new, api_version, managers, &now)
+            .map_err(|source| WriteError::Update { source })?;
+        if let Some(mut owned) = managers.remove(&now) {
+            owned.fields = owned.fields.difference(&NOBODYS);
+            if !owned.fields.is_empty() {
+                if let Some(before) = managers.get(&id) {
+                    owned.fields = owned.fields.union(&before.fields);
+                }
+                owned.time.clone_from(time);
+                managers.insert(id, owned);
+            }
+        }
+        cap(managers);
+        Ok(())
+    }
+}
+
+fn without_managed_fields(object: &Object) -> Value {
+    if object.meta("managedFields").is_none() {
+        return object.to_value();
+    }
+    let mut object = object.clone();
+    object.metadata_mut().remove("managedFields");
+    object.into()
+}
+
+/// Puts the oldest updaters beyond the limit into one entry for each version.
+fn cap(managers: &mut Managers) {
+    let mut updaters: Vec<(i64, ManagerId)> = managers
+        .iter()
+        .filter(|(id, _)| !id.applies())
+        .map(|(id, owned)| (seconds(&owned.time), id.clone()))
+        .collect();
+    if updaters.len() <= MAX_UPDATERS {
+        return;
+    }
+    updaters.sort();
+    let mut left = updaters.len();
+    let mut first_of_version: Vec<(Str, ManagerId)> = Vec::new();
+    for (_, id) in updaters {
+        if left <= MAX_UPDATERS {
+            break;
+        }
+        let Some(owned) = managers.get(&id).cloned() else {
+            continue;
+        };
+        let version = owned.api_version.clone();
+        let Some((_, first)) = first_of_version.iter().find(|(of, _)| *of == version) else {
+            first_of_version.push((version, id));
+            continue;
+        };
+        let bucket = ManagerId::updater("ancient-changes", version);
+        if managers.get(&bucket).is_none()
+            && let Some(first) = managers.remove(first)
+        {
+            managers.insert(bucket.clone(), first);
+        }
+        managers.remove(&id);
+        let before = managers.remove(&bucket).unwrap_or_default();
+        managers.insert(
+            bucket,
+            Owned {
+                fields: owned.fields.union(&before.fields),
+                ..owned
+            },
+        );
+        left -= 1;
+    }
+}
+
+/// Works out a server-side apply: what the API server (Kubernetes 1.36) would make of `live`, which is `None` where
+/// the object is created, when `config` is applied.
+///
+/// The live object must be in the version of the configuration. Fields that the server sets itself on a create
+/// (uid, creation time, resource version) are left to the caller.
+///
+/// # Errors
+/// Where other managers own fields that would change and force is not given; where an object does not fit its
+/// schema or the managed fields cannot be read.
+///
+/// ```
+/// use gitops_diff::schema::Schemas;
+/// use gitops_diff::structured::{WriteError, WriteOptions, apply};
+/// use gitops_manifest::Object;
+///
+/// let schemas = Schemas::default();
+/// let config = |color: &str| Object::try_from(serde_json::json!({
+///     "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"color": color},
+/// })).unwrap();
+/// let made = apply(None, &config("red"), &WriteOptions::new("alice"), &schemas)?;
+/// assert_eq!(made.object.meta("managedFields").unwrap().as_array().unwrap().len(), 1);
+///
+/// let bob = WriteOptions::new("bob");
+/// match apply(Some(&made.object), &config("blue"), &bob, &schemas) {
+///     Err(WriteError::Conflicts { conflicts }) => assert_eq!(conflicts.to_string(), "conflict with \"alice\": .data.color"),
+///     other => panic!("{other:?}"),
+/// }
+/// let taken = apply(Some(&made.object), &config("blue"), &bob.force(true), &schemas)?;
+/// assert_eq!(taken.object.at(&["data", "color"]).unwrap().as_str(), Some("blue"));
+/// # Ok::<(), WriteError>(())
+/// ```
+pub fn apply(
+    live: Option<&Object>,
+    config: &Object,
+    options: &WriteOptions,
+    schemas: &Schemas,
+) -> Result<Written, WriteError> {
+    if !matches!(config.meta("managedFields"), None | Some(Value::Null)) {
+        return Err(WriteError::ManagedFields);
+    }
+    if let Some(live) = live
+        && (live.api_version(), live.kind()) != (config.api_version(), config.kind())
+    {
+        return Err(WriteError::OtherKind {
+            config: config.gvk().to_string(),
+            live: live.gvk().to_string(),
+        });
+    }
+    let request = Request::new(config, schemas);
+    let mut managers = match live {
+        Some(live) => Managers::of(live).map_err(|source| WriteError::Managers { source })?,
+        None => Managers::new(),
+    };
+    let before = request.live(live)?;
+    if managers.is_empty() && live.is_some() {
+        // What is there belongs to somebody, so that the apply can conflict with it.
+        let nothing = request.live(None)?;
+        let id = ManagerId {
+            name: Str::from_static("before-first-apply"),
+            ..options.id(Operation::Update, config.api_version())
+        };
+        request.update(&nothing, &before, &mut managers, id, &options.time)?;
+    }
+    let typed = Typed::new(config.to_value(), request.ty, Duplicates::Refuse)
+        .map_err(|source| WriteError::Config { source })?;
+    let id = options.id(Operation::Apply, config.api_version());
+    let updater = request.updater();
+    let attempt = |managers: &mut Managers, force| {
+        updater.apply(&before, &typed, config.api_version(), managers, &id, force)
+    };
+    let new = match attempt(&mut managers, options.force) {
+        // Whoever comes from client-side apply may change what that applied.
+        Err(UpdateError::Conflicts(conflicts)) if options.manager == "kubectl" => {
+            let rest = match last_applied_fields(&before, live, &request) {
+                Some(own) => beyond(conflicts, &own),
+                None => conflicts,
+            };
+            if rest.0.is_empty() {
+                attempt(&mut managers, true)
+            } else {
+                Err(UpdateError::Conflicts(rest))
+            }
+        }
+        other => other,
+    };
+    let new = new.map_err(|error| match error {
+        UpdateError::Conflicts(conflicts) => WriteError::Conflicts { conflicts },
+        source => WriteError::Update { source },
+    })?;
+    if let Some(mut owned) = managers.remove(&id) {
+        owned.fields = owned.fields.difference(&NOBODYS);
+        if new.is_some() {
+            owned.time.clone_from(&options.time);
+        }
+        managers.insert(id, owned);
+    }
+    let mut object = match new {
+        Some(new) => Object::try_from(request.stored(new.into_value())),
+        None => Object::try_from(before.value().clone()),
+    }
+    .map_err(|source| WriteError::Object { source })?;
+    if options.manager == "kubectl"
+        && object
+            .annotation(LAST_APPLIED)
+            .is_some_and(|text| !text.is_empty())
+    {
+        renew_last_applied(&mut object, config);
+    }
+    managers.store(&mut object);
+    Ok(finish(live, object))
+}
+
+/// Works out an update, or a create where `live` is `None`: what the API server (Kubernetes 1.36) would make of `new`
+/// when `options.manager` writes it, and who owns what after that.
+///
+/// Fields that the server sets itself (uid, creation time, resource version) are left to the caller.
+///
+/// # Errors
+/// Where an object does not fit its schema. The API server itself makes such a write without managed fields.
+pub fn update(
+    live: Option<&Object>,
+    new: &Object,
+    options: &WriteOptions,
+    schemas: &Schemas,
+) -> Result<Written, WriteError> {
+    let request = Request::new(new, schemas);
+    let mut managers = managers_for_update(live, new, options);
+    let value = request.stored(without_managed_fields(new));
+    let mut object =
+        Object::try_from(value.clone()).map_err(|source| WriteError::Object { source })?;
+    // An object that nobody has managed so far stays so.
+    let tracked = !managers.is_empty() || live.is_none_or(|live| live.uid().is_empty());
+    if tracked {
+        let before = request.live(live)?;
+        let after = Typed::new(value, request.ty, Duplicates::Allow)
+            .map_err(|source| WriteError::Config { source })?;
+        let id = options.id(Operation::Update, new.api_version());
+        request.update(&before, &after, &mut managers, id, &options.time)?;
+    }
+    managers.store(&mut object);
+    Ok(finish(live, object))
+}
+
+/// The managers that an update starts from: those that it writes itself, else those of the live object.
+fn managers_for_update(live: Option<&Object>, new: &Object, options: &WriteOptions) -> Managers {
+    let of_live = || live.map_or_else(Managers::new, |live| Managers::of(live).unwrap_or_default());
+    if !options.subresource.is_empty() {
+        return of_live();
+    }
+    let written = new.meta("managedFields");
+    let reset = match written
+        .and_then(Value::as_array)
+        .map(|entries| &entries[..])
+    {
+        Some([]) => true,
+        Some([one]) => one.as_object().is_some_and(gitops_manifest::Map::is_empty),
+        _ => false,
+    };
+    if reset {
+        return Managers::new();
+    }
+    match Managers::of(new) {
+        Ok(managers) if !managers.is_empty() => managers,
+        _ => of_live(),
+    }
+}
+
+/// Keeps the times of managers where nothing but these has changed.
+fn finish(live: Option<&Object>, mut object: Object) -> Written {
+    let Some(live) = live else {
+        return Written {
+            object,
+            changed: true,
+        };
+    };
+    if let (Some(before), Some(after)) = (live.meta("managedFields"), object.meta("managedFields"))
+        && before != after
+        && without_times(before) == without_times(after)
+        && without_managed_fields(live) == without_managed_fields(&object)
+    {
+        let before = before.clone();
+        object.metadata_mut().insert("managedFields", before);
+    }
+    Written {
+        changed: object != *live,
+        object,
+    }
+}
+
+fn without_times(managed_fields: &Value) -> Vec<Value> {
+    let entries = managed_fields.as_array().into_iter().flatten();
+    entries
+        .map(|entry| {
+            let mut entry = entry.clone();
+            if let Some(entry) = entry.as_object_mut() {
+                entry.remove("time");
+            }
+            entry
+        })
+        .collect()
+}
+
+/// The fields that client-side apply set and that are still as it set them.
+fn last_applied_fields(
+    live: &Typed<'_>,
+    object: Option<&Object>,
+    request: &Request<'_>,
+) -> Option<FieldSet> {
+    let text = object?
+        .annotation(LAST_APPLIED)
+        .filter(|text| !text.is_empty())?;
+    let last = Value::from_json(text).ok()?;
+    if last.get("apiVersion")?.as_str()? != request.object.api_version() {
+        return None;
+    }
+    let last = Typed::new(last, request.ty, Duplicates::Refuse).ok()?;
+    // Upstream takes no live object with duplicates here.
+    Typed::new(live.value().clone(), request.ty, Duplicates::Refuse).ok()?;
+    let changed = last.compare(live);
+    Some(
+        last.field_set()
+            .difference(&changed.modified)
+            .difference(&changed.added)
+            .difference(&changed.removed),
+    )
+}
+
+fn beyond(mut conflicts: Conflicts, own: &FieldSet) -> Conflicts {
+    conflicts.0.retain(|conflict| !own.has(&conflict.path));
+    conflicts
+}
+
+/// Sets the annotation to what is applied now, for those who go on with client-side apply.
+fn renew_last_applied(object: &mut Object, config: &Object) {
+    let mut applied = config.clone();
+    if applied.annotation(LAST_APPLIED).is_some() {
+        applied
+            .metadata_mut()
+            .entry_object("annotations")
+            .remove(LAST_APPLIED);
+    }
+    let mut text = applied.to_value().to_json();
+    text.push('\n');
+    let annotations = object.metadata_mut().entry_object("annotations");
+    let size: usize = annotations
+        .iter()
+        .filter(|(name, _)| *name != LAST_APPLIED)
+        .map(|(name, value)| name.len() + value.as_str().map_or(0, str::len))
+        .sum();
+    if size + LAST_APPLIED.len() + text.len() > MAX_ANNOTATIONS {
+        annotations.remove(LAST_APPLIED);
+    } else {
+        annotations.insert(LAST_APPLIED, text);
+    }
+}
