@@ -140,7 +140,7 @@ pub enum Dialect {
 
 impl Dialect {
     /// Reads an index into a list of `len` elements (for `add`: one more than there are).
-    fn index(self, token: &str, len: usize) -> Option<usize> {
+    pub(crate) fn index(self, token: &str, len: usize) -> Option<usize> {
         let index = match self {
             Self::Rfc6902 => pointer::index(token)?,
             Self::Evanphx => {

@@ -1,6 +1,7 @@
 //! Integration tests of gitops-diff. Modules mirror those of the crate.
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
+mod ignore;
 mod json_patch;
 mod merge_patch;
 mod schema;
