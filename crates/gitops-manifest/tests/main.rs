@@ -1,4 +1,5 @@
 //! The tests of `gitops-manifest`, one module per area.
 
+mod yaml_golden;
 mod yaml_read;
 mod yaml_write;

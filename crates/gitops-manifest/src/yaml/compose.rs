@@ -31,6 +31,8 @@ struct Frame<'a> {
     anchor: Option<&'a str>,
     mark: Mark,
     weight_before: u64,
+    /// How many repeated keys were found before it.
+    repeated_before: usize,
     /// The greatest depth below this node.
     height: usize,
     kind: FrameKind,
@@ -41,8 +43,16 @@ enum FrameKind {
     Mapping {
         pending: Pending,
         /// The value of `<<`, which go-yaml v3 merges when the map is complete.
-        merge: Option<Value>,
+        merge: Option<(Value, Mark)>,
     },
+}
+
+/// A key that stands twice in a map.
+struct Repeated {
+    mark: Mark,
+    /// The line that go-yaml names, counted from 1, and what it says.
+    line: usize,
+    message: String,
 }
 
 /// What the next node of a map is.
@@ -50,6 +60,8 @@ enum Pending {
     Key,
     Value(Str, Mark),
     Merge(Mark),
+    /// The value of a key that go-yaml v3 passes over.
+    Ignored,
     /// The value of a key that JSON cannot hold; the error shows the value too. The key is given as Go shows it,
     /// with its type.
     Refused(&'static str, Str, Mark),
@@ -61,8 +73,10 @@ pub(crate) struct Composer<'a, 'o, S = Parser<'a>> {
     frames: Vec<Frame<'a>>,
     values: Vec<Value>,
     entries: Vec<(Str, Value)>,
-    /// Where the keys in `entries` stand; kept where duplicates are errors.
-    key_marks: Vec<Mark>,
+    /// Where the keys in `entries` stand, and the lines of their values; kept where equal keys are errors.
+    key_marks: Vec<(Mark, usize)>,
+    /// The keys that stand twice.
+    repeated: Vec<Repeated>,
     anchors: BTreeMap<&'a str, Anchored>,
     budget: AliasBudget,
 }
@@ -86,6 +100,7 @@ impl<'a, 'o, S: EventSource<'a>> Composer<'a, 'o, S> {
             values: Vec::with_capacity(32),
             entries: Vec::with_capacity(64),
             key_marks: Vec::new(),
+            repeated: Vec::new(),
             anchors: BTreeMap::new(),
             budget: AliasBudget::default(),
         }
@@ -96,6 +111,22 @@ impl<'a, 'o, S: EventSource<'a>> Composer<'a, 'o, S> {
         self.fail(ErrorKind::Content, mark, message)
     }
 
+    /// Makes an error about content that go-yaml puts into other words.
+    #[cold]
+    fn refused(
+        &self,
+        mark: Mark,
+        upstream: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Error {
+        let upstream = Upstream {
+            message: Some(upstream.into()),
+            ..Upstream::default()
+        };
+        let kind = ErrorKind::Content;
+        Error::new(kind, self.events.text(), mark, upstream, message)
+    }
+
     #[cold]
     fn fail(&self, kind: ErrorKind, mark: Mark, message: impl Into<String>) -> Error {
         Error::new(kind, self.events.text(), mark, Upstream::default(), message)
@@ -103,6 +134,51 @@ impl<'a, 'o, S: EventSource<'a>> Composer<'a, 'o, S> {
 
     /// Returns the next document with the place where it begins; `None` at the end.
     pub(crate) fn document(&mut self) -> Result<Option<(Value, Mark)>, Error> {
+        let composed = match self.compose() {
+            Ok(Some(_)) if !self.repeated.is_empty() => Err(self.repeated_keys()),
+            composed => composed,
+        };
+        match composed {
+            Err(error) if error.kind() == ErrorKind::Syntax => Err(self.earlier(error)),
+            // Go parses the whole document before it looks at what it says.
+            Err(error) if error.kind() == ErrorKind::Content && !error.is_immediate() => {
+                match self.pass_document() {
+                    Err(syntax) if syntax.kind() == ErrorKind::Syntax => Err(self.earlier(syntax)),
+                    _ => Err(error),
+                }
+            }
+            Err(error) => Err(error),
+            Ok(document) => {
+                if self.options.profile == Profile::Kyaml {
+                    self.events.look_ahead()?;
+                }
+                Ok(document)
+            }
+        }
+    }
+
+    /// Returns the error that go-yaml v3 would have met first: its scanner is tokens ahead of its parser.
+    #[cold]
+    fn earlier(&mut self, error: Error) -> Error {
+        match self.options.profile {
+            Profile::Kyaml if !error.is_immediate() => {
+                self.events.look_ahead().err().unwrap_or(error)
+            }
+            _ => error,
+        }
+    }
+
+    /// Passes the rest of the document.
+    #[cold]
+    fn pass_document(&mut self) -> Result<(), Error> {
+        loop {
+            if let Event::DocumentEnd | Event::StreamEnd = self.events.next()?.0 {
+                return Ok(());
+            }
+        }
+    }
+
+    fn compose(&mut self) -> Result<Option<(Value, Mark)>, Error> {
         let (event, start) = self.events.next()?;
         match event {
             Event::DocumentStart => {}
@@ -114,6 +190,7 @@ impl<'a, 'o, S: EventSource<'a>> Composer<'a, 'o, S> {
         self.values.clear();
         self.entries.clear();
         self.key_marks.clear();
+        self.repeated.clear();
         let mut root = None;
         loop {
             let (event, mark) = self.events.next()?;
@@ -169,6 +246,7 @@ impl<'a, 'o, S: EventSource<'a>> Composer<'a, 'o, S> {
             anchor,
             mark,
             weight_before,
+            repeated_before: self.repeated.len(),
             height: 0,
             kind,
         });
@@ -194,11 +272,11 @@ impl<'a, 'o, S: EventSource<'a>> Composer<'a, 'o, S> {
             }
             FrameKind::Mapping { merge, .. } => {
                 if self.options.duplicates == Duplicates::Error {
-                    self.check_duplicates(frame.start)?;
+                    self.check_duplicates(frame.start, frame.repeated_before);
                 }
                 let entries: Vec<(Str, Value)> = self.entries.drain(frame.start..).collect();
                 let mut map = Map::from_entries(entries);
-                if let Some(merge) = merge {
+                if let Some((merge, _)) = merge {
                     merge_below(&mut map, &merge);
                 }
                 Value::Object(map)
@@ -229,7 +307,19 @@ impl<'a, 'o, S: EventSource<'a>> Composer<'a, 'o, S> {
                 let message = format!("anchor '{name}' value contains itself");
                 return Err(self.content(mark, message));
             }
-            None => return Err(self.content(mark, format!("unknown anchor '{name}' referenced"))),
+            None => {
+                let upstream = Upstream {
+                    immediate: true,
+                    ..Upstream::default()
+                };
+                return Err(Error::new(
+                    ErrorKind::Content,
+                    self.events.text(),
+                    mark,
+                    upstream,
+                    format!("unknown anchor '{name}' referenced"),
+                ));
+            }
         };
         if !self.budget.expand(weight) {
             let message = "document contains excessive aliasing";
@@ -255,7 +345,7 @@ impl<'a, 'o, S: EventSource<'a>> Composer<'a, 'o, S> {
                     Pending::Value(key, key_mark) => {
                         self.entries.push((key, value));
                         if self.options.duplicates == Duplicates::Error {
-                            self.key_marks.push(key_mark);
+                            self.key_marks.push((key_mark, mark.line));
                         }
                     }
                     Pending::Merge(key_mark) => {
@@ -264,13 +354,14 @@ impl<'a, 'o, S: EventSource<'a>> Composer<'a, 'o, S> {
                             return Err(self.content(mark, message));
                         }
                         if self.options.profile == Profile::Kyaml {
-                            if merge.replace(value).is_some() {
-                                return Err(self.duplicate(key_mark, "<<"));
+                            if let Some((_, first)) = merge.replace((value, key_mark)) {
+                                self.repeat(key_mark, mark.line, "<<", first);
                             }
                         } else {
                             self.merge_here(&value, mark);
                         }
                     }
+                    Pending::Ignored => {}
                     Pending::Refused(kind, key, key_mark) => {
                         return Err(self.refused_key(kind, &key, &value, key_mark));
                     }
@@ -305,40 +396,90 @@ impl<'a, 'o, S: EventSource<'a>> Composer<'a, 'o, S> {
             for (key, value) in map {
                 self.entries.push((key.clone(), value.clone()));
                 if self.options.duplicates == Duplicates::Error {
-                    self.key_marks.push(mark);
+                    self.key_marks.push((mark, mark.line));
                 }
             }
         }
     }
 
+    /// Notes a key that stands twice.
     #[cold]
-    fn duplicate(&self, mark: Mark, key: &str) -> Error {
-        let message = match self.options.profile {
-            Profile::Sigs => format!("key {key:?} already set in map"),
-            Profile::Kyaml => format!("mapping key {key:?} already defined"),
+    fn repeat(&mut self, mark: Mark, value_line: usize, key: &str, first: Mark) {
+        let mut message = String::new();
+        super::gosyntax::write_quoted(key, &mut message);
+        let (line, message) = match self.options.profile {
+            Profile::Sigs => (value_line + 1, format!("key {message} already set in map")),
+            Profile::Kyaml => {
+                let first = first.line + 1;
+                let message = format!("mapping key {message} already defined at line {first}");
+                (mark.line + 1, message)
+            }
         };
-        self.fail(ErrorKind::DuplicateKey, mark, message)
+        self.repeated.push(Repeated {
+            mark,
+            line,
+            message,
+        });
+    }
+
+    /// Makes the error of the keys that stand twice: at the first of them, and in Go's words all of them.
+    #[cold]
+    fn repeated_keys(&mut self) -> Error {
+        let mut repeated = std::mem::take(&mut self.repeated);
+        repeated.sort_by_key(|repeated| (repeated.line, repeated.mark.offset));
+        let mut all = "unmarshal errors:".to_owned();
+        for Repeated { line, message, .. } in &repeated {
+            all.push_str(&format!("\n  line {line}: {message}"));
+        }
+        let first = repeated.swap_remove(0);
+        let upstream = Upstream {
+            message: Some(all),
+            ..Upstream::default()
+        };
+        Error::new(
+            ErrorKind::DuplicateKey,
+            self.events.text(),
+            first.mark,
+            upstream,
+            first.message,
+        )
     }
 
     /// Looks for keys that stand twice among the entries from `start` on, and forgets their places.
-    fn check_duplicates(&mut self, start: usize) -> Result<(), Error> {
-        let entries = &self.entries[start..];
-        let mut marks = self
-            .key_marks
-            .split_off(self.key_marks.len() - entries.len());
-        if entries.is_sorted_by(|a, b| a.0 < b.0) {
-            return Ok(());
+    fn check_duplicates(&mut self, start: usize, repeated_before: usize) {
+        let keep = self.key_marks.len() - (self.entries.len() - start);
+        if !self.entries[start..].is_sorted_by(|a, b| a.0 < b.0) {
+            self.find_duplicates(start, keep, repeated_before);
         }
+        self.key_marks.truncate(keep);
+    }
+
+    fn find_duplicates(&mut self, start: usize, first_mark: usize, repeated_before: usize) {
+        let entries = &self.entries[start..];
         let mut order: Vec<usize> = (0..entries.len()).collect();
         order.sort_by(|a, b| entries[*a].0.cmp(&entries[*b].0));
-        let repeated = order
-            .windows(2)
-            .filter(|pair| entries[pair[0]].0 == entries[pair[1]].0)
-            .map(|pair| pair[1])
-            .min();
-        match repeated {
-            None => Ok(()),
-            Some(i) => Err(self.duplicate(marks.swap_remove(i), &entries[i].0)),
+        let mut found: Vec<(usize, usize)> = Vec::new();
+        let mut first = 0;
+        for i in 1..order.len() {
+            if entries[order[i]].0 == entries[order[first]].0 {
+                found.push((order[i], order[first]));
+            } else {
+                first = i;
+            }
+        }
+        if found.is_empty() {
+            return;
+        }
+        found.sort_unstable();
+        if self.options.profile == Profile::Kyaml {
+            // go-yaml v3 does not look into a map that it refuses.
+            self.repeated.truncate(repeated_before);
+        }
+        for (later, first) in found {
+            let key = self.entries[start + later].0.clone();
+            let (mark, value_line) = self.key_marks[first_mark + later];
+            let first = self.key_marks[first_mark + first].0;
+            self.repeat(mark, value_line, &key, first);
         }
     }
 
@@ -347,15 +488,45 @@ impl<'a, 'o, S: EventSource<'a>> Composer<'a, 'o, S> {
         let mut shown = String::new();
         super::gosyntax::write_value(value, &mut shown);
         let shown = if value.is_null() { "<nil>" } else { &shown };
-        let upstream = Upstream {
-            message: Some(format!(
-                "unsupported map key of type: {kind}, key: {key}, value: {shown}"
-            )),
-            ..Upstream::default()
-        };
+        let upstream = format!("unsupported map key of type: {kind}, key: {key}, value: {shown}");
         let message = match key {
             "<nil>" => "a key of a map is text, this one is null".to_owned(),
             key => format!("a key of a map is text, this one is {key}, beyond 64 bits with a sign"),
+        };
+        self.refused(mark, upstream, message)
+    }
+
+    #[cold]
+    fn bad_key(&self, value: &Value, mark: Mark) -> Error {
+        let mut upstream = Upstream::default();
+        let message = match value {
+            Value::Array(_) | Value::Object(_) => {
+                let mut shown = "invalid map key: ".to_owned();
+                super::gosyntax::write_value(value, &mut shown);
+                if self.options.profile == Profile::Kyaml {
+                    shown = shown.replace("map[interface {}]", "map[string]");
+                    if self.frames.len() == 1 {
+                        let kind = match value {
+                            Value::Array(_) => "!!seq",
+                            _ => "!!map",
+                        };
+                        let line = mark.line + 1;
+                        shown = format!(
+                            "unmarshal errors:\n  line {line}: cannot unmarshal {kind} into string"
+                        );
+                    }
+                }
+                upstream.message = Some(shown);
+                format!(
+                    "a key of a map is text, this one is an {}",
+                    value.type_name()
+                )
+            }
+            Value::Null => "a key of a map is text, this one is null".to_owned(),
+            other => format!(
+                "a key of a map is text, this one is a {}",
+                other.type_name()
+            ),
         };
         Error::new(
             ErrorKind::Content,
@@ -364,23 +535,6 @@ impl<'a, 'o, S: EventSource<'a>> Composer<'a, 'o, S> {
             upstream,
             message,
         )
-    }
-
-    #[cold]
-    fn bad_key(&self, value: &Value, mark: Mark) -> Error {
-        let message = match value {
-            Value::Array(_) | Value::Object(_) => {
-                let mut message = "invalid map key: ".to_owned();
-                super::gosyntax::write_value(value, &mut message);
-                message
-            }
-            Value::Null => "a key of a map is text, this one is null".to_owned(),
-            other => format!(
-                "a key of a map is text, this one is a {}",
-                other.type_name()
-            ),
-        };
-        self.content(mark, message)
     }
 
     /// Reads a scalar, as a key or as a value.
@@ -444,25 +598,12 @@ impl<'a, 'o, S: EventSource<'a>> Composer<'a, 'o, S> {
             return match resolved {
                 Resolved::Merge => Ok(Pending::Value(text.into(), mark)),
                 // Go decodes a resource into a map from text, whose keys may be written as anything.
-                other if self.frames.len() == 1 && other != Resolved::Null => {
-                    Ok(Pending::Value(text.into(), mark))
-                }
+                Resolved::Null if self.frames.len() == 1 => Ok(Pending::Ignored),
+                _ if self.frames.len() == 1 => Ok(Pending::Value(text.into(), mark)),
                 other => {
                     let message = format!("a key of a map is text, {text:?} is {}", other.tag());
-                    let upstream = Upstream {
-                        message: Some(
-                            "json: unsupported type: map[interface {}]interface {}".to_owned(),
-                        ),
-                        ..Upstream::default()
-                    };
-                    let source = self.events.text();
-                    Err(Error::new(
-                        ErrorKind::Content,
-                        source,
-                        mark,
-                        upstream,
-                        message,
-                    ))
+                    let upstream = "json: unsupported type: map[interface {}]interface {}";
+                    Err(self.refused(mark, upstream, message))
                 }
             };
         }
@@ -497,13 +638,21 @@ impl<'a, 'o, S: EventSource<'a>> Composer<'a, 'o, S> {
                 Some(number) => Value::Number(number),
                 None => {
                     let message = format!("{text} is a number that JSON cannot hold");
-                    return Err(self.content(mark, message));
+                    let go = match float {
+                        f64::INFINITY => "+Inf",
+                        f64::NEG_INFINITY => "-Inf",
+                        _ => "NaN",
+                    };
+                    let upstream = format!("json: unsupported value: {go}");
+                    return Err(self.refused(mark, upstream, message));
                 }
             },
             Resolved::Timestamp(timestamp) if self.options.profile == Profile::Kyaml => {
                 if !timestamp.fits_json() {
                     let message = format!("{text} is a time that JSON cannot hold");
-                    return Err(self.content(mark, message));
+                    let upstream = "json: error calling MarshalJSON for type time.Time: \
+                        Time.MarshalJSON: timezone hour outside of range [0,23]";
+                    return Err(self.refused(mark, upstream, message));
                 }
                 timestamp.to_string().into()
             }

@@ -58,6 +58,8 @@ pub(crate) struct Upstream {
     pub(crate) context: usize,
     /// Whether the scanner found it, which counts from 1.
     pub(crate) scanner: bool,
+    /// Whether nothing that comes later in the text takes precedence.
+    pub(crate) immediate: bool,
     /// Another text.
     pub(crate) message: Option<String>,
 }
@@ -123,6 +125,11 @@ impl Error {
         }))
     }
 
+    /// Whether Go stops at this error, whatever comes later in the text.
+    pub(crate) fn is_immediate(&self) -> bool {
+        self.0.upstream.immediate
+    }
+
     /// Returns what stage refused the text.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
@@ -174,9 +181,6 @@ impl Error {
     pub fn upstream_message(&self, profile: Profile) -> String {
         let upstream = &self.0.upstream;
         let message = upstream.message.as_ref().unwrap_or(&self.0.message);
-        if self.0.kind == ErrorKind::DuplicateKey {
-            return format!("unmarshal errors:\n  line {}: {message}", self.line());
-        }
         let (first, second) = match profile {
             Profile::Sigs => (upstream.problem, upstream.context),
             Profile::Kyaml => (upstream.context, upstream.problem),

@@ -41,6 +41,8 @@ pub(crate) trait EventSource<'a> {
     fn next(&mut self) -> Result<(Event<'a>, Mark), Error>;
     /// Returns the text that marks point into; empty where there is none.
     fn text(&self) -> &'a str;
+    /// Looks some tokens ahead for an error.
+    fn look_ahead(&mut self) -> Result<(), Error>;
 }
 
 /// What comes next in a collection.
@@ -527,6 +529,10 @@ impl<'a> Parser<'a> {
 impl<'a> EventSource<'a> for Parser<'a> {
     fn text(&self) -> &'a str {
         self.scanner.text
+    }
+
+    fn look_ahead(&mut self) -> Result<(), Error> {
+        self.scanner.look_ahead()
     }
 
     #[inline]

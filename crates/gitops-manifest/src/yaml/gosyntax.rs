@@ -46,7 +46,7 @@ fn write_number(number: Number, out: &mut String) {
 }
 
 /// Appends text in double quotes with Go's escapes.
-fn write_quoted(text: &str, out: &mut String) {
+pub(crate) fn write_quoted(text: &str, out: &mut String) {
     out.push('"');
     for char in text.chars() {
         match char {
@@ -62,11 +62,23 @@ fn write_quoted(text: &str, out: &mut String) {
             char if u32::from(char) < 0x20 || char == '\x7f' => {
                 out.push_str(&format!("\\x{:02x}", u32::from(char)));
             }
-            char if char.is_control() => {
-                out.push_str(&format!("\\u{:04x}", u32::from(char)));
-            }
+            char if !is_printable(char) => match u32::from(char) {
+                code @ ..=0xFFFF => out.push_str(&format!("\\u{code:04x}")),
+                code => out.push_str(&format!("\\U{code:08x}")),
+            },
             char => out.push(char),
         }
     }
     out.push('"');
+}
+
+/// Whether Go shows a character as it is. Of the characters that direct others, the common ones are known.
+fn is_printable(char: char) -> bool {
+    !(char.is_control()
+        || char.is_whitespace() && char != ' '
+        || matches!(
+            char,
+            '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}'
+                | '\u{E000}'..='\u{F8FF}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{10FFFF}'
+        ))
 }

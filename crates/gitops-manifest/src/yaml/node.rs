@@ -362,4 +362,8 @@ impl<'a> EventSource<'a> for NodeEvents<'a> {
     fn text(&self) -> &'a str {
         ""
     }
+
+    fn look_ahead(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
 }

@@ -260,6 +260,7 @@ impl<'a> Scanner<'a> {
             problem: mark.line,
             context: context.line,
             scanner: true,
+            immediate: true,
             message: None,
         };
         Error::new(ErrorKind::Syntax, self.text, mark, upstream, message)
@@ -279,6 +280,14 @@ impl<'a> Scanner<'a> {
             .tokens
             .front()
             .expect("tokens are fetched until there is one"))
+    }
+
+    /// Scans as far ahead as go-yaml v3 does, which wants two more tokens than the next one.
+    pub(crate) fn look_ahead(&mut self) -> Result<(), Error> {
+        while self.tokens.len() < 3 && !self.ended {
+            self.fetch()?;
+        }
+        Ok(())
     }
 
     /// Takes the token that was looked at.
