@@ -307,19 +307,7 @@ impl<'a, 'o, S: EventSource<'a>> Composer<'a, 'o, S> {
                 let message = format!("anchor '{name}' value contains itself");
                 return Err(self.content(mark, message));
             }
-            None => {
-                let upstream = Upstream {
-                    immediate: true,
-                    ..Upstream::default()
-                };
-                return Err(Error::new(
-                    ErrorKind::Content,
-                    self.events.text(),
-                    mark,
-                    upstream,
-                    format!("unknown anchor '{name}' referenced"),
-                ));
-            }
+            None => return Err(Error::unknown_anchor(self.events.text(), mark, name)),
         };
         if !self.budget.expand(weight) {
             let message = "document contains excessive aliasing";

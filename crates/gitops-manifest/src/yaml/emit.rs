@@ -65,18 +65,7 @@ pub fn emit(value: &Value, options: &EmitOptions) -> String {
 
 /// Appends a value as one document, with the line feed at its end.
 pub fn emit_into(value: &Value, options: &EmitOptions, out: &mut String) {
-    let mut emitter = Emitter {
-        out,
-        options,
-        width: match options.profile {
-            Profile::Sigs => 80,
-            Profile::Kyaml => usize::MAX,
-        },
-        indent: -1,
-        column: 0,
-        whitespace: true,
-        indention: true,
-    };
+    let mut emitter = Emitter::new(out, options, options.profile);
     emitter.node(value, Context::Root);
     emitter.write_indent();
 }
@@ -110,6 +99,8 @@ pub(crate) struct Emitter<'a> {
     pub(crate) options: &'a EmitOptions,
     /// Where text is folded.
     pub(crate) width: usize,
+    /// How many brackets are open.
+    pub(crate) flow: usize,
     pub(crate) indent: isize,
     /// The column in characters.
     pub(crate) column: usize,
@@ -120,9 +111,29 @@ pub(crate) struct Emitter<'a> {
 }
 
 /// Keys up to this many bytes need no `?`.
-const SIMPLE_KEY_BYTES: usize = 128;
+pub(crate) const SIMPLE_KEY_BYTES: usize = 128;
 
-impl Emitter<'_> {
+impl<'a> Emitter<'a> {
+    pub(crate) const fn new(
+        out: &'a mut String,
+        options: &'a EmitOptions,
+        profile: Profile,
+    ) -> Self {
+        Self {
+            out,
+            options,
+            width: match profile {
+                Profile::Sigs => 80,
+                Profile::Kyaml => usize::MAX,
+            },
+            flow: 0,
+            indent: -1,
+            column: 0,
+            whitespace: true,
+            indention: true,
+        }
+    }
+
     pub(crate) fn put(&mut self, byte: u8) {
         self.out.push(char::from(byte));
         self.column += 1;
@@ -196,7 +207,8 @@ impl Emitter<'_> {
         }
     }
 
-    fn sequence(&mut self, values: &Array, context: Context) {
+    /// Goes to the indentation of a list, and returns the one before.
+    pub(crate) fn begin_sequence(&mut self, context: Context) -> isize {
         let outer = self.indent;
         let below_key = context == Context::Mapping && (self.column == 0 || !self.indention);
         if self.indent < 0 {
@@ -204,6 +216,11 @@ impl Emitter<'_> {
         } else if !below_key || self.options.indent_lists {
             self.indent += 2;
         }
+        outer
+    }
+
+    fn sequence(&mut self, values: &Array, context: Context) {
+        let outer = self.begin_sequence(context);
         for value in values {
             self.write_indent();
             self.indicator(b'-', true, true);
@@ -299,7 +316,7 @@ fn is_simple(text: &str) -> bool {
 }
 
 /// Whether a text holds what YAML 1.1 takes for a line break.
-fn has_break(text: &str) -> bool {
+pub(crate) fn has_break(text: &str) -> bool {
     text.bytes()
         .any(|b| matches!(b, b'\n' | b'\r' | 0xC2 | 0xE2))
         && text.contains(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'])

@@ -6,6 +6,8 @@ use super::emit::Emitter;
 /// Which styles can hold a text.
 pub(crate) struct Analysis {
     pub(crate) plain: bool,
+    /// Plain within brackets.
+    pub(crate) flow_plain: bool,
     pub(crate) single_quoted: bool,
     pub(crate) block: bool,
 }
@@ -25,6 +27,7 @@ const fn is_break(char: char) -> bool {
 impl Analysis {
     pub(crate) fn of(text: &str, profile: Profile) -> Self {
         let mut indicators = text.starts_with("---") || text.starts_with("...");
+        let mut flow_indicators = indicators;
         let mut line_breaks = false;
         let mut special = false;
         let mut tabs = false;
@@ -44,6 +47,10 @@ impl Analysis {
                 '?' | '-' => first && before_blank,
                 ':' => before_blank,
                 _ => false,
+            };
+            flow_indicators |= match char {
+                ',' | '?' | '[' | ']' | '{' | '}' | ':' => true,
+                _ => indicators,
             };
             if char == '\t' && profile == Profile::Kyaml {
                 tabs = true;
@@ -69,8 +76,10 @@ impl Analysis {
         let edge = |char: Option<char>| char.is_some_and(|char| char == ' ' || is_break(char));
         let edges = edge(text.chars().next()) || edge(text.chars().next_back());
         let quoted = !(break_space || space_break || tabs || special);
+        let unquoted = quoted && !edges && !line_breaks;
         Self {
-            plain: quoted && !edges && !line_breaks && !indicators,
+            plain: unquoted && !indicators,
+            flow_plain: unquoted && !flow_indicators,
             single_quoted: quoted,
             block: !(text.is_empty() || text.ends_with(' ') || space_break || special),
         }
@@ -211,8 +220,9 @@ impl Emitter<'_> {
         self.put(short);
     }
 
-    pub(super) fn write_literal(&mut self, text: &str) {
-        self.indicator(b'|', true, false);
+    /// Writes `|` or `>` with the hints that the text needs, and ends the line.
+    fn begin_block(&mut self, indicator: u8, text: &str) {
+        self.indicator(indicator, true, false);
         if text.starts_with(|char| char == ' ' || is_break(char)) {
             self.indicator(b'2', false, false);
         }
@@ -226,6 +236,43 @@ impl Emitter<'_> {
         self.put_break();
         self.indention = true;
         self.whitespace = true;
+    }
+
+    pub(super) fn write_folded(&mut self, text: &str) {
+        self.begin_block(b'>', text);
+        let mut breaks = true;
+        let mut leading_spaces = true;
+        // go-yaml looks for what follows the breaks at the beginning of the text, wherever it is.
+        let after_breaks = text.trim_start_matches(is_break).chars().next();
+        let blank_follows =
+            after_breaks.is_none_or(|char| matches!(char, ' ' | '\t') || is_break(char));
+        let mut chars = text.chars().peekable();
+        while let Some(char) = chars.next() {
+            if is_break(char) {
+                if !breaks && !leading_spaces && char == '\n' && !blank_follows {
+                    self.put_break();
+                }
+                self.write_break(char);
+                breaks = true;
+                continue;
+            }
+            if breaks {
+                self.write_indent();
+                leading_spaces = matches!(char, ' ' | '\t');
+            }
+            let next_space = chars.peek() == Some(&' ');
+            if !breaks && char == ' ' && !next_space && self.column > self.width {
+                self.write_indent();
+            } else {
+                self.write_char(char);
+            }
+            self.indention = false;
+            breaks = false;
+        }
+    }
+
+    pub(super) fn write_literal(&mut self, text: &str) {
+        self.begin_block(b'|', text);
         let mut breaks = true;
         let mut rest = text;
         while let Some(char) = rest.chars().next() {

@@ -125,6 +125,17 @@ impl Error {
         }))
     }
 
+    /// Makes the error of an alias to nothing, which Go's parser finds.
+    #[cold]
+    pub(crate) fn unknown_anchor(text: &str, mark: Mark, name: &str) -> Self {
+        let upstream = Upstream {
+            immediate: true,
+            ..Upstream::default()
+        };
+        let message = format!("unknown anchor '{name}' referenced");
+        Self::new(ErrorKind::Content, text, mark, upstream, message)
+    }
+
     /// Whether Go stops at this error, whatever comes later in the text.
     pub(crate) fn is_immediate(&self) -> bool {
         self.0.upstream.immediate

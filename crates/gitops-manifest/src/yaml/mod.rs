@@ -32,6 +32,7 @@ mod base64;
 mod budget;
 mod compose;
 mod emit;
+mod emit_node;
 mod emit_scalar;
 mod error;
 mod events;
@@ -46,9 +47,10 @@ mod scan_scalar;
 mod timestamp;
 
 pub use emit::{EmitOptions, emit, emit_all, emit_into};
+pub use emit_node::emit_node;
 pub use error::{Error, ErrorKind, Position};
 pub use locate::locate;
-pub use node::{Node, NodeKind, parse_nodes};
+pub use node::{Node, NodeKind, parse_first_node, parse_nodes};
 pub use scan::ScalarStyle;
 
 use crate::Value;

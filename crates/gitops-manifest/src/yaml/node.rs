@@ -1,6 +1,7 @@
 //! Nodes: a document as it was written, before it is known what its scalars mean.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::compose::Composer;
 use super::error::{Error, ErrorKind, Mark, Upstream};
@@ -191,8 +192,7 @@ impl Node {
 
 /// Reads the documents of a text as nodes.
 ///
-/// Only the form is looked at: an alias may lead nowhere and a key may stand twice, until
-/// [`Node::to_value`] decides.
+/// Only the form is looked at: a key may stand twice, until [`Node::to_value`] decides.
 ///
 /// # Errors
 /// At the first document that is not YAML, or that goes beyond a limit.
@@ -200,16 +200,41 @@ pub fn parse_nodes(text: &str, options: &ParseOptions) -> Result<Vec<Node>, Erro
     options.check_size(text)?;
     let mut parser = Parser::new(text, Mark::default());
     let mut documents = Vec::new();
-    while let (Event::DocumentStart, _) = parser.next()? {
-        documents.push(read_document(&mut parser, options)?);
+    while let Some(document) = next_document(&mut parser, options)? {
+        documents.push(document);
     }
     Ok(documents)
 }
 
+/// Reads the first document of a text as a node, and looks at no other; `None` where there is none.
+///
+/// # Errors
+/// Where the first document is not YAML, or goes beyond a limit.
+pub fn parse_first_node(text: &str, options: &ParseOptions) -> Result<Option<Node>, Error> {
+    options.check_size(text)?;
+    next_document(&mut Parser::new(text, Mark::default()), options)
+}
+
+fn next_document(parser: &mut Parser<'_>, options: &ParseOptions) -> Result<Option<Node>, Error> {
+    let read = match parser.next() {
+        Ok((Event::DocumentStart, _)) => read_document(parser, options).map(Some),
+        Ok(_) => Ok(None),
+        Err(error) => Err(error),
+    };
+    // go-yaml v3 scans further than it parses, and meets what is wrong there first.
+    let ahead = match &read {
+        _ if options.profile == Profile::Sigs => return read,
+        Err(error) if error.is_immediate() || error.kind() != ErrorKind::Syntax => return read,
+        _ => parser.look_ahead(),
+    };
+    ahead.and(read)
+}
+
 /// Reads one document; the parser stands behind its beginning.
-fn read_document(parser: &mut Parser<'_>, options: &ParseOptions) -> Result<Node, Error> {
+fn read_document<'a>(parser: &mut Parser<'a>, options: &ParseOptions) -> Result<Node, Error> {
     let mut root = None;
     let mut open: Vec<(Node, Option<Node>)> = Vec::new();
+    let mut anchors: BTreeSet<&'a str> = BTreeSet::new();
     loop {
         let (event, mark) = parser.next()?;
         let (kind, properties, opens) = match event {
@@ -219,6 +244,9 @@ fn read_document(parser: &mut Parser<'_>, options: &ParseOptions) -> Result<Node
             Event::Scalar(text, style, properties) => {
                 let text = text.into();
                 (NodeKind::Scalar { text, style }, properties, false)
+            }
+            Event::Alias(name) if !anchors.contains(name) => {
+                return Err(Error::unknown_anchor(parser.text(), mark, name));
             }
             Event::Alias(name) => (NodeKind::Alias(name.into()), None, false),
             Event::SequenceStart { flow, properties } => {
@@ -239,6 +267,7 @@ fn read_document(parser: &mut Parser<'_>, options: &ParseOptions) -> Result<Node
             Some(properties) => (properties.anchor, properties.tag),
             None => (None, None),
         };
+        anchors.extend(anchor);
         let node = Node {
             kind,
             tag: tag.map(Str::from),
