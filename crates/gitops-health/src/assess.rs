@@ -60,6 +60,7 @@ fn judge(object: &Object, context: &Context<'_>) -> Option<Verdict> {
     }
     match context.strategy {
         Strategy::ArgoCd => rules::argo_cd(object),
+        Strategy::GitopsEngine => rules::gitops_engine(object),
         Strategy::Kstatus => Some(kstatus::assess(object, context.now).into_verdict()),
         Strategy::Standard => rules::argo_cd(object)
             .or_else(|| rules::further(object))

@@ -11,6 +11,8 @@ pub enum Strategy {
     Standard,
     /// Argo CD's rules and nothing else: an object of another kind has no health.
     ArgoCd,
+    /// The rules that Argo CD's gitops-engine has in code: core kinds and Argo Workflows, nothing else.
+    GitopsEngine,
     /// kstatus' rules, its results told in Argo CD's words. See [`crate::kstatus`].
     Kstatus,
 }

@@ -36,7 +36,7 @@ mod rules;
 mod status;
 mod time;
 mod users;
-#[allow(dead_code)]
+
 mod view;
 
 pub use aggregate::{Part, aggregate};

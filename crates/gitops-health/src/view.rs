@@ -54,6 +54,12 @@ pub(crate) fn list(value: Option<&Value>) -> &[Value] {
     value.and_then(Value::as_array).map_or(&[], |array| array)
 }
 
+/// Returns the elements of a list, or the values of a map in the order of their keys.
+pub(crate) fn members(value: &Value) -> impl Iterator<Item = &Value> {
+    let values = value.as_object().into_iter().flat_map(|map| map.values());
+    list(Some(value)).iter().chain(values)
+}
+
 /// Returns the conditions under `status`.
 pub(crate) fn conditions(object: &Object) -> impl Iterator<Item = Condition<'_>> + Clone {
     conditions_of(object.at(&["status", "conditions"]))

@@ -1,6 +1,6 @@
 //! Tests of the crate from outside, by area; `conformance` runs the recorded suites.
-#![allow(clippy::disallowed_methods, clippy::print_stdout, dead_code)]
+#![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
 mod aggregate;
-//mod conformance;
+mod conformance;
 mod support;

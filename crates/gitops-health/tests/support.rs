@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use gitops_manifest::{Object, Value};
+use gitops_manifest::{Object, Value, yaml};
 
 /// Returns the folder of the health suites; `None` where there is none, which is printed.
 pub(crate) fn suites() -> Option<PathBuf> {
@@ -29,8 +29,10 @@ pub(crate) fn cases(root: &Path, file: &str) -> Option<Vec<Value>> {
 
 /// Reads a manifest.
 pub(crate) fn manifest(path: &Path) -> Value {
-    let text = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    Value::from_json(text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+    let text = std::fs::read_to_string(path);
+    let text = text.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    yaml::parse_one(&text, &yaml::ParseOptions::default())
+        .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// Takes a value for an object.

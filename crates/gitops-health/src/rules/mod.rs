@@ -3,9 +3,33 @@
 //! A kind is added as an entry of a table, a family of kinds as a file with a table and a line in [`TABLES`].
 
 pub(crate) mod core;
-#[allow(dead_code)]
 mod shape;
 mod typed;
+
+mod apps;
+mod argo;
+mod cluster;
+mod crossplane;
+mod databases;
+mod elastic;
+mod flux;
+mod gateway;
+mod kafka;
+mod keptn;
+mod knative;
+mod kruise;
+mod numa;
+mod observability;
+mod openshift;
+mod policies;
+mod promoter;
+mod promotion;
+mod rollout;
+mod secrets;
+mod solo;
+mod spark;
+mod storage;
+mod threescale;
 
 use std::sync::LazyLock;
 
@@ -20,6 +44,57 @@ pub(crate) struct Entry {
     pub(crate) group: &'static str,
     pub(crate) kind: &'static str,
     pub(crate) rule: Rule,
+}
+
+/// Makes the entry of a rule in steps, with the answer where no step knows one.
+const fn steps(
+    group: &'static str,
+    kind: &'static str,
+    steps: &'static [Step],
+    health: HealthStatus,
+    say: Say,
+) -> Entry {
+    Entry {
+        group,
+        kind,
+        rule: Rule::Steps(steps, health, say),
+    }
+}
+
+/// Makes the entry of a rule in code.
+const fn code(group: &'static str, kind: &'static str, judge: fn(&Object) -> Verdict) -> Entry {
+    Entry {
+        group,
+        kind,
+        rule: Rule::Code(judge),
+    }
+}
+
+/// What the tables are written with.
+mod table {
+    pub(super) use gitops_manifest::{Object, Str, Value};
+
+    pub(super) use super::shape::{
+        Arm, OBSERVED, READY, case, first_fit, on, on_any, other, unless, when, words,
+    };
+    pub(super) use super::shape::{Case, Path, Say, Step, Test};
+    pub(super) use super::{Entry, code, steps};
+    pub(super) use crate::view::{self, Condition};
+    pub(super) use crate::{HealthStatus, Verdict};
+    pub(super) use HealthStatus::{
+        Degraded, Healthy, Missing, Progressing, Suspended, Unknown, Unset,
+    };
+    pub(super) use Say::{
+        Before, Field, FieldOr, Kind, Message, MessageOr, MessageOrReason, Reason,
+        ReasonAndMessage, Text,
+    };
+    pub(super) use Step::{Ask, AskOf, Conditions, ConditionsAt, If, Lookup};
+    pub(super) use Test::{
+        Absent, Empty, Equals, Holds, IsFalse, IsTrue, NotObserved, Outdated, Stale,
+    };
+
+    /// Says nothing.
+    pub(super) const NOTHING: Say = Say::NOTHING;
 }
 
 /// How a verdict on an object of a kind is found.
@@ -45,7 +120,30 @@ impl Rule {
 }
 
 /// Every table of rules that Argo CD has.
-static TABLES: &[&[Entry]] = &[core::TABLE];
+static TABLES: &[&[Entry]] = &[
+    core::TABLE,
+    apps::TABLE,
+    argo::TABLE,
+    cluster::TABLE,
+    crossplane::TABLE,
+    databases::TABLE,
+    elastic::TABLE,
+    flux::TABLE,
+    gateway::TABLE,
+    kafka::TABLE,
+    keptn::TABLE,
+    knative::TABLE,
+    kruise::TABLE,
+    numa::TABLE,
+    observability::TABLE,
+    openshift::TABLE,
+    policies::TABLE,
+    promoter::TABLE,
+    secrets::TABLE,
+    solo::TABLE,
+    storage::TABLE,
+    threescale::TABLE,
+];
 
 /// The tables of rules, found by group and kind.
 struct Index {
@@ -84,6 +182,15 @@ pub(crate) fn argo_cd(object: &Object) -> Option<Verdict> {
     static INDEX: LazyLock<Index> = LazyLock::new(|| Index::new(TABLES));
     let entry = INDEX.find(object.group(), object.kind())?;
     Some(entry.rule.judge(object))
+}
+
+/// Asks the rules that gitops-engine has in code, without those that Argo CD ships as scripts.
+pub(crate) fn gitops_engine(object: &Object) -> Option<Verdict> {
+    let (group, kind) = (object.group(), object.kind());
+    self::core::TABLE
+        .iter()
+        .find(|entry| entry.kind == kind && entry.group == group)
+        .map(|entry| entry.rule.judge(object))
 }
 
 /// Asks the rules for core kinds that Argo CD has none for.

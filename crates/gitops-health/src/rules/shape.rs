@@ -257,17 +257,19 @@ pub(crate) enum Test {
     /// The field is there and neither `false` nor `null`.
     Holds(Path),
     /// The field is `true`.
-    True(Path),
+    IsTrue(Path),
     /// The field is `false`.
-    False(Path),
+    IsFalse(Path),
     /// The field holds this text.
-    Text(Path, &'static str),
+    Equals(Path, &'static str),
     /// The field is absent or `null`.
     Absent(Path),
     /// The field is a list without elements, a map without entries, or absent.
     Empty(Path),
     /// Both the generation and the field that tells the one observed are there, and they differ.
     Stale(Path),
+    /// The field that tells the observed generation is there, and not the generation.
+    Outdated(Path),
     /// The field that tells the observed generation is not the generation, or one of them is absent.
     NotObserved(Path),
 }
@@ -279,9 +281,9 @@ impl Test {
     pub(crate) fn holds(self, object: &Object) -> bool {
         match self {
             Self::Holds(path) => view::is_truthy(object.at(path)),
-            Self::True(path) => object.at(path) == Some(&Value::Bool(true)),
-            Self::False(path) => object.at(path) == Some(&Value::Bool(false)),
-            Self::Text(path, text) => object.at(path).and_then(Value::as_str) == Some(text),
+            Self::IsTrue(path) => object.at(path) == Some(&Value::Bool(true)),
+            Self::IsFalse(path) => object.at(path) == Some(&Value::Bool(false)),
+            Self::Equals(path, text) => object.at(path).and_then(Value::as_str) == Some(text),
             Self::Absent(path) => view::at(object, path).is_none(),
             Self::Empty(path) => match object.at(path) {
                 None | Some(Value::Null) => true,
@@ -298,6 +300,9 @@ impl Test {
                     _ => false,
                 }
             }
+            Self::Outdated(path) => view::at(object, path).is_some_and(|observed| {
+                view::at(object, &["metadata", "generation"]) != Some(observed)
+            }),
             Self::NotObserved(path) => {
                 view::at(object, &["metadata", "generation"]) != view::at(object, path)
             }
@@ -314,9 +319,11 @@ pub(crate) enum Step {
     /// Answers to the first condition of a list elsewhere that an arm fits.
     ConditionsAt(Path, &'static [Arm]),
     /// Answers to what a field holds, where it is there.
-    Field(Path, &'static [Case]),
+    Lookup(Path, &'static [Case]),
     /// Asks code.
     Ask(fn(&Object) -> Option<Verdict>),
+    /// Asks code that several kinds share, with the words that tell them apart.
+    AskOf(fn(&Object, &'static str) -> Option<Verdict>, &'static str),
 }
 
 /// Takes the steps in order, until one answers.
@@ -329,7 +336,7 @@ pub(crate) fn walk(steps: &[Step], object: &Object) -> Option<Verdict> {
         Step::ConditionsAt(path, arms) => {
             first_fit(arms, object, view::conditions_of(object.at(path)))
         }
-        Step::Field(path, cases) => {
+        Step::Lookup(path, cases) => {
             let value = view::at(object, path)?;
             let case = cases.iter().find(|case| match case.texts {
                 Is::Any => true,
@@ -338,6 +345,7 @@ pub(crate) fn walk(steps: &[Step], object: &Object) -> Option<Verdict> {
             Some(case.say.verdict(case.health, object, None))
         }
         Step::Ask(judge) => judge(object),
+        Step::AskOf(judge, words) => judge(object, words),
     })
 }
 

@@ -7,7 +7,7 @@ use crate::rules::{Entry, Rule};
 use crate::{HealthStatus, Verdict, view};
 
 use HealthStatus::{Degraded, Healthy, Progressing, Suspended};
-use Step::{Ask, Conditions, Field, If};
+use Step::{Ask, Conditions, If, Lookup};
 
 const fn entry(group: &'static str, kind: &'static str, rule: Rule) -> Entry {
     Entry { group, kind, rule }
@@ -25,7 +25,7 @@ pub(crate) static FURTHER: &[Entry] = &[
                     "NamespaceDeletionGroupVersionParsingFailure",
                 ])
                 .degraded()]),
-                Field(
+                Lookup(
                     &["status", "phase"],
                     &[case(
                         &["Terminating"],
@@ -71,7 +71,7 @@ pub(crate) static FURTHER: &[Entry] = &[
         Rule::Steps(
             &[
                 Ask(kept_volume),
-                Field(
+                Lookup(
                     &["status", "phase"],
                     &[
                         case(&["Available", "Bound"], Healthy, Say::NOTHING),
