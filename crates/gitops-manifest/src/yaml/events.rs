@@ -57,6 +57,7 @@ enum State {
     IndentlessEntry,
     BlockMappingKey,
     BlockMappingValue,
+    BlockMappingValueOnly,
     FlowSequenceFirst,
     FlowSequenceEntry,
     PairKey,
@@ -180,7 +181,8 @@ impl<'a> Parser<'a> {
                     return Err(self.error(mark, mark, "found duplicate %YAML directive"));
                 }
                 Token::VersionDirective(1, 1) => version = true,
-                Token::TagDirective(handle, prefix) => {
+                Token::TagDirective(directive) => {
+                    let (handle, prefix) = *directive;
                     if self.tags.iter().any(|(known, _)| *known == handle) {
                         return Err(self.error(mark, mark, "found duplicate %TAG directive"));
                     }
@@ -232,9 +234,10 @@ impl<'a> Parser<'a> {
                 }
                 (Token::Tag(..), mark) if tag.is_none() => {
                     start.get_or_insert(*mark);
-                    let (Token::Tag(handle, suffix), mark) = self.scanner.take() else {
+                    let (Token::Tag(parts), mark) = self.scanner.take() else {
                         unreachable!("a tag was looked at");
                     };
+                    let (handle, suffix) = *parts;
                     tag = Some(self.resolve_tag(handle, suffix, start.unwrap_or(mark), mark)?);
                 }
                 _ => break,
@@ -383,7 +386,11 @@ impl<'a> Parser<'a> {
         }
         self.scanner.take();
         match self.scanner.peek()?.0 {
-            Token::BlockEntry | Token::Key | Token::Value | Token::BlockEnd => {
+            Token::BlockEntry
+            | Token::Key
+            | Token::ScalarKey(..)
+            | Token::Value
+            | Token::BlockEnd => {
                 self.state = State::IndentlessEntry;
                 Self::empty(mark)
             }
@@ -393,11 +400,20 @@ impl<'a> Parser<'a> {
 
     fn block_mapping_key(&mut self) -> Parsed<'a> {
         match self.scanner.peek()? {
+            (Token::ScalarKey(..), _) => {
+                self.state = State::BlockMappingValueOnly;
+                match self.scanner.take() {
+                    (Token::ScalarKey(text, style), mark) => {
+                        Ok((Event::Scalar(text, style, None), mark))
+                    }
+                    _ => unreachable!("a key was looked at"),
+                }
+            }
             (Token::Key, mark) => {
                 let mark = *mark;
                 self.scanner.take();
                 match self.scanner.peek()?.0 {
-                    Token::Key | Token::Value | Token::BlockEnd => {
+                    Token::Key | Token::ScalarKey(..) | Token::Value | Token::BlockEnd => {
                         self.state = State::BlockMappingValue;
                         Self::empty(mark)
                     }
@@ -417,15 +433,21 @@ impl<'a> Parser<'a> {
         let mark = *mark;
         if matches!(token, Token::Value) {
             self.scanner.take();
-            if !matches!(
-                self.scanner.peek()?.0,
-                Token::Key | Token::Value | Token::BlockEnd
-            ) {
-                return self.node_then(State::BlockMappingKey, true, true);
-            }
+            return self.block_mapping_value_only(mark);
         }
         self.state = State::BlockMappingKey;
         Self::empty(mark)
+    }
+
+    /// Parses a value whose `:` was passed at `mark`.
+    fn block_mapping_value_only(&mut self, mark: Mark) -> Parsed<'a> {
+        match self.scanner.peek()?.0 {
+            Token::Key | Token::ScalarKey(..) | Token::Value | Token::BlockEnd => {
+                self.state = State::BlockMappingKey;
+                Self::empty(mark)
+            }
+            _ => self.node_then(State::BlockMappingKey, true, true),
+        }
     }
 
     fn flow_sequence_entry(&mut self, first: bool) -> Parsed<'a> {
@@ -539,6 +561,10 @@ impl<'a> EventSource<'a> for Parser<'a> {
     fn next(&mut self) -> Parsed<'a> {
         match self.state {
             State::BlockMappingKey => self.block_mapping_key(),
+            State::BlockMappingValueOnly => {
+                let mark = self.scanner.mark();
+                self.block_mapping_value_only(mark)
+            }
             State::BlockMappingValue => self.block_mapping_value(),
             State::BlockSequenceEntry => self.block_sequence_entry(),
             State::IndentlessEntry => self.indentless_entry(),

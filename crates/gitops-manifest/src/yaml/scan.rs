@@ -25,7 +25,7 @@ pub enum ScalarStyle {
 pub(crate) enum Token<'a> {
     StreamEnd,
     VersionDirective(u32, u32),
-    TagDirective(&'a str, Cow<'a, str>),
+    TagDirective(Box<(&'a str, Cow<'a, str>)>),
     DocumentStart,
     DocumentEnd,
     BlockSequenceStart,
@@ -42,8 +42,10 @@ pub(crate) enum Token<'a> {
     Alias(&'a str),
     Anchor(&'a str),
     /// The handle and the rest; the handle is empty for a verbatim tag.
-    Tag(&'a str, Cow<'a, str>),
+    Tag(Box<(&'a str, Cow<'a, str>)>),
     Scalar(Cow<'a, str>, ScalarStyle),
+    /// `Key`, `Scalar` and `Value` in one: a key of a block mapping with its `:`, as nearly all keys are.
+    ScalarKey(Cow<'a, str>, ScalarStyle),
 }
 
 /// A place where a key without `?` may have begun.
@@ -90,7 +92,6 @@ pub(super) const FLOW: u8 = 4; // ends a plain scalar inside of brackets
 pub(super) const COLON: u8 = 8;
 pub(super) const WORD: u8 = 16; // of names of anchors, handles and directives
 pub(super) const QUOTE: u8 = 32; // ends a run of a quoted scalar
-const CONTROL: u8 = 64; // not allowed, or the beginning of what may not be
 
 pub(super) static CLASS: [u8; 256] = {
     let mut table = [0u8; 256];
@@ -100,14 +101,11 @@ pub(super) static CLASS: [u8; 256] = {
         table[i] = match c {
             b' ' | b'\t' => BLANK,
             b'\n' | b'\r' => BREAK,
-            0xC2 => BREAK | CONTROL,
-            0xE2 => BREAK,
-            0xEF => CONTROL,
+            0xC2 | 0xE2 => BREAK,
             b',' | b'?' | b'[' | b']' | b'{' | b'}' => FLOW,
             b':' => COLON,
             b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'-' => WORD,
             b'"' | b'\'' | b'\\' => QUOTE,
-            0..=0x1F | 0x7F => CONTROL,
             _ => 0,
         };
         i += 1;
@@ -117,22 +115,33 @@ pub(super) static CLASS: [u8; 256] = {
 
 /// Finds the first character that YAML does not allow.
 fn find_control(bytes: &[u8]) -> Option<usize> {
+    /// How many bytes are looked at together.
+    const CHUNK: usize = 64;
+    let suspicious = |byte: u8| {
+        (byte < 0x20) & (byte != b'\n') & (byte != b'\r') & (byte != b'\t')
+            | (byte == 0x7F)
+            | (byte == 0xC2)
+            | (byte == 0xEF)
+    };
     let at = |i: usize| bytes.get(i).copied().unwrap_or(0);
-    let mut from = 0;
-    while let Some(step) = bytes[from..]
-        .iter()
-        .position(|byte| CLASS[usize::from(*byte)] & CONTROL != 0)
-    {
-        let i = from + step;
-        let bad = match bytes[i] {
-            0xC2 => (0x80..0xA0).contains(&at(i + 1)) && at(i + 1) != 0x85,
-            0xEF => at(i + 1) == 0xBF && at(i + 2) >= 0xBE,
-            _ => true,
-        };
-        if bad {
-            return Some(i);
+    for (chunk, start) in bytes.chunks(CHUNK).zip((0..).step_by(CHUNK)) {
+        // Without a branch per byte the compiler looks at many at once.
+        if !chunk
+            .iter()
+            .fold(false, |any, byte| any | suspicious(*byte))
+        {
+            continue;
         }
-        from = i + 1;
+        for (i, byte) in (start..).zip(chunk) {
+            let bad = match *byte {
+                0xC2 => (0x80..0xA0).contains(&at(i + 1)) && at(i + 1) != 0x85,
+                0xEF => at(i + 1) == 0xBF && at(i + 2) >= 0xBE,
+                byte => suspicious(byte),
+            };
+            if bad {
+                return Some(i);
+            }
+        }
     }
     None
 }
@@ -284,10 +293,20 @@ impl<'a> Scanner<'a> {
 
     /// Scans as far ahead as go-yaml v3 does, which wants two more tokens than the next one.
     pub(crate) fn look_ahead(&mut self) -> Result<(), Error> {
-        while self.tokens.len() < 3 && !self.ended {
+        loop {
+            let ahead: usize = self
+                .tokens
+                .iter()
+                .map(|(token, _)| match token {
+                    Token::ScalarKey(..) => 3,
+                    _ => 1,
+                })
+                .sum();
+            if ahead >= 3 || self.ended {
+                return Ok(());
+            }
             self.fetch()?;
         }
-        Ok(())
     }
 
     /// Takes the token that was looked at.
@@ -486,18 +505,8 @@ impl<'a> Scanner<'a> {
                 self.push(Token::Scalar(scalar, style), mark);
                 Ok(())
             }
-            b'\'' | b'"' => {
-                self.save_key()?;
-                self.key_allowed = false;
-                let scalar = self.scan_quoted(mark, byte)?;
-                let style = if byte == b'"' {
-                    ScalarStyle::DoubleQuoted
-                } else {
-                    ScalarStyle::SingleQuoted
-                };
-                self.push(Token::Scalar(scalar, style), mark);
-                Ok(())
-            }
+            b'\'' => self.fetch_scalar(mark, ScalarStyle::SingleQuoted),
+            b'"' => self.fetch_scalar(mark, ScalarStyle::DoubleQuoted),
             _ => {
                 let next = self.class(self.pos + 1) & BLANK != 0;
                 let plain = match byte {
@@ -509,13 +518,37 @@ impl<'a> Scanner<'a> {
                 if !plain {
                     return Err(self.error(mark, "found character that cannot start any token"));
                 }
-                self.save_key()?;
-                self.key_allowed = false;
-                let scalar = self.scan_plain(mark)?;
-                self.push(Token::Scalar(scalar, ScalarStyle::Plain), mark);
-                Ok(())
+                self.fetch_scalar(mark, ScalarStyle::Plain)
             }
         }
+    }
+
+    /// Adds a scalar that may be a key.
+    fn fetch_scalar(&mut self, mark: Mark, style: ScalarStyle) -> Result<(), Error> {
+        let column = self.column();
+        self.save_key()?;
+        let may_be_key = self.key_allowed && self.flow == 0;
+        self.key_allowed = false;
+        let scalar = match style {
+            ScalarStyle::SingleQuoted => self.scan_quoted(mark, b'\'')?,
+            ScalarStyle::DoubleQuoted => self.scan_quoted(mark, b'"')?,
+            _ => self.scan_plain(mark)?,
+        };
+        if may_be_key && self.line == mark.line {
+            self.pass_blanks();
+            if self.here() == b':'
+                && self.is_blank_or_end(self.pos + 1)
+                && self.pos - mark.offset <= SIMPLE_KEY_LENGTH
+            {
+                self.keys[0].possible = false;
+                self.roll(column, None, Token::BlockMappingStart, mark);
+                self.pos += 1;
+                self.push(Token::ScalarKey(scalar, style), mark);
+                return Ok(());
+            }
+        }
+        self.push(Token::Scalar(scalar, style), mark);
+        Ok(())
     }
 
     fn fetch_end(&mut self, mark: Mark) -> Result<(), Error> {

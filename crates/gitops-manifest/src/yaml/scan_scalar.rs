@@ -448,7 +448,7 @@ impl<'a> Scanner<'a> {
             let message = "did not find expected whitespace or line break";
             return Err(self.error(start, message));
         }
-        Ok(Token::Tag(handle, suffix))
+        Ok(Token::Tag(Box::new((handle, suffix))))
     }
 
     fn scan_handle(&mut self, start: Mark, directive: bool) -> Result<&'a str, Error> {
@@ -541,7 +541,7 @@ impl<'a> Scanner<'a> {
                     let message = "did not find expected whitespace or line break";
                     return Err(self.error(start, message));
                 }
-                Token::TagDirective(handle, prefix)
+                Token::TagDirective(Box::new((handle, prefix)))
             }
             _ => return Err(self.error(start, "found unknown directive name")),
         };
