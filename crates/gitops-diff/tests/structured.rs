@@ -4,9 +4,9 @@ use std::sync::Mutex;
 
 use gitops_diff::schema::{Schema, TypeRef};
 use gitops_diff::structured::{
-    Conflict, Conflicts, ConvertError, Converter, Duplicates, Emptied, FieldComparison, FieldSet,
-    Ignored, ManagerId, Managers, Owned, Path, PathElement, Pattern, Typed, UpdateError, Updater,
-    compare_values,
+    Conflict, Conflicts, ConvertError, Converter, Duplicates, Emptied, FieldComparison, FieldPath,
+    FieldSet, Ignored, ManagerId, Managers, Owned, PathElement, Pattern, Typed, UpdateError,
+    Updater, compare_values,
 };
 use gitops_manifest::{Str, Value};
 
@@ -44,7 +44,7 @@ fn element(value: &Value) -> PathElement {
         .expect("the element is known")
 }
 
-fn path(value: &Value) -> Path {
+fn path(value: &Value) -> FieldPath {
     list(value).iter().map(element).collect()
 }
 

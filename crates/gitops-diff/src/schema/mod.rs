@@ -93,15 +93,23 @@ impl Schemas {
     /// Returns the type of a kind: as registered, else as built in, else `None`.
     #[must_use]
     pub fn lookup(&self, group: &str, version: &str, kind: &str) -> Option<TypeRef<'_>> {
-        if !self.registered.is_empty()
-            && let Ok(i) = self.registered.binary_search_by(|(gvk, _)| {
-                (gvk.group.as_str(), gvk.version.as_str(), gvk.kind.as_str())
-                    .cmp(&(group, version, kind))
-            })
-        {
-            return self.registered[i].1.lookup(group, version, kind);
-        }
-        builtin::schema().lookup(group, version, kind)
+        self.schema_of(group, version, kind)
+            .lookup(group, version, kind)
+    }
+
+    /// The schema that was registered for a kind, else that of the built-in kinds.
+    fn schema_of(&self, group: &str, version: &str, kind: &str) -> &Schema {
+        self.registered
+            .binary_search_by(|(gvk, _)| model::order(gvk, group, version, kind))
+            .map_or(builtin::schema(), |i| &self.registered[i].1)
+    }
+
+    /// Whether the status of an object is written through a subresource of its own.
+    #[must_use]
+    pub fn has_status_subresource(&self, object: &Object) -> bool {
+        let (group, version, kind) = (object.group(), object.version(), object.kind());
+        self.schema_of(group, version, kind)
+            .has_status_subresource(group, version, kind)
     }
 
     /// Returns the type of an object by its kind.

@@ -216,6 +216,8 @@ pub struct Schema {
     pub(crate) kinds: Vec<(GroupVersionKind, TypeId)>,
     /// Sorted by name.
     pub(crate) names: Vec<(Str, TypeId)>,
+    /// The kinds with a subresource `status`, sorted. Of built-in kinds all that have the field.
+    pub(crate) with_status: Vec<GroupVersionKind>,
 }
 
 impl Schema {
@@ -234,6 +236,7 @@ impl Schema {
     pub(crate) fn index(&mut self) {
         self.kinds.sort();
         self.kinds.dedup_by(|b, a| a.0 == b.0);
+        self.with_status.sort();
         self.names.sort();
         self.names.dedup_by(|b, a| a.0 == b.0);
     }
@@ -261,10 +264,35 @@ impl Schema {
         Some(self.resolve(self.names[i].1))
     }
 
+    /// Whether the status of a kind is written through a subresource of its own, so that writing the object
+    /// leaves it alone.
+    #[must_use]
+    pub fn has_status_subresource(&self, group: &str, version: &str, kind: &str) -> bool {
+        let Some(ty) = self.lookup(group, version, kind) else {
+            return false;
+        };
+        ty.is_built_in() && ty.field("status").is_some()
+            || self
+                .with_status
+                .binary_search_by(|gvk| order(gvk, group, version, kind))
+                .is_ok()
+    }
+
     /// Goes over the kinds that the schema describes, sorted.
     pub fn kinds(&self) -> impl ExactSizeIterator<Item = &GroupVersionKind> {
         self.kinds.iter().map(|(gvk, _)| gvk)
     }
+}
+
+/// Compares a kind with one that is given by its parts.
+pub(super) fn order(
+    gvk: &GroupVersionKind,
+    group: &str,
+    version: &str,
+    kind: &str,
+) -> std::cmp::Ordering {
+    let parts = (gvk.group.as_str(), gvk.version.as_str(), gvk.kind.as_str());
+    parts.cmp(&(group, version, kind))
 }
 
 /// A type of a [`Schema`]: two words, cheap to copy.

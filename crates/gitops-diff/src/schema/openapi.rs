@@ -15,6 +15,14 @@ use super::{SchemaError, builtin};
 /// schema of use reaches.
 const MAX_DEPTH: usize = 100;
 
+/// Where a document says of what kind something is.
+const KIND: &str = "x-kubernetes-group-version-kind";
+
+fn kind(value: &Value) -> GroupVersionKind {
+    let part = |name| text(value, name).unwrap_or_default();
+    GroupVersionKind::new(part("group"), part("version"), part("kind"))
+}
+
 impl Schema {
     /// Reads an OpenAPI v3 document as an API server serves it under `/openapi/v3/…`.
     ///
@@ -37,6 +45,7 @@ impl Schema {
                 return Err(SchemaError::malformed(place, "a map of schemas"));
             }
         }
+        reader.read_paths(document);
         Ok(reader.finish())
     }
 
@@ -76,10 +85,11 @@ impl Schema {
             reader.place = format!("version {name}");
             let id = reader.inline(node, preserve, 0)?;
             reader.add_object_fields(id);
-            reader
-                .schema
-                .kinds
-                .push((GroupVersionKind::new(group, name, kind), id));
+            let gvk = GroupVersionKind::new(group, name, kind);
+            if version.at(&["subresources", "status"]).is_some() {
+                reader.schema.with_status.push(gvk.clone());
+            }
+            reader.schema.kinds.push((gvk, id));
         }
         Ok(reader.finish())
     }
@@ -148,15 +158,9 @@ impl Reader {
             def.name = name.clone();
             add_facts(&mut def);
             self.schema.types[id.0 as usize] = def;
-            let kinds = node
-                .get("x-kubernetes-group-version-kind")
-                .and_then(Value::as_array);
-            for kind in kinds.into_iter().flatten() {
-                let part = |name| kind.get(name).and_then(Value::as_str).unwrap_or_default();
-                self.schema.kinds.push((
-                    GroupVersionKind::new(part("group"), part("version"), part("kind")),
-                    id,
-                ));
+            let kinds = node.get(KIND).and_then(Value::as_array);
+            for gvk in kinds.into_iter().flatten() {
+                self.schema.kinds.push((kind(gvk), id));
             }
         }
         // Types that many groups share (DeleteOptions, WatchEvent) name dozens of kinds; so does every
@@ -165,6 +169,23 @@ impl Reader {
         kinds.retain(|(_, id)| self.schema.resolve(*id).field("metadata").is_some());
         self.schema.kinds = kinds;
         Ok(())
+    }
+
+    /// Finds the kinds whose status has a path of its own.
+    fn read_paths(&mut self, document: &Value) {
+        let paths = document.get("paths").and_then(Value::as_object);
+        for (path, operations) in paths.into_iter().flatten() {
+            if !path.ends_with("/{name}/status") {
+                continue;
+            }
+            for operation in operations.as_object().into_iter().flat_map(Map::values) {
+                if let Some(gvk) = operation.get(KIND) {
+                    self.schema.with_status.push(kind(gvk));
+                }
+            }
+        }
+        self.schema.with_status.sort();
+        self.schema.with_status.dedup();
     }
 
     fn component(&self, reference: &str) -> Result<TypeId, SchemaError> {

@@ -4,7 +4,7 @@ use std::fmt;
 use gitops_manifest::{Map, Object, Str, Value};
 
 use super::encode::FieldSetError;
-use super::path::{Path, quote};
+use super::path::{FieldPath, quote};
 use super::set::FieldSet;
 
 /// How a manager came to own its fields.
@@ -296,7 +296,7 @@ impl Managers {
     /// Returns who owns a field.
     pub fn owners<'m>(
         &'m self,
-        path: &'m Path,
+        path: &'m FieldPath,
     ) -> impl Iterator<Item = (&'m ManagerId, &'m Owned)> {
         self.0.iter().filter(|(_, owned)| owned.fields.has(path))
     }
@@ -354,13 +354,13 @@ pub struct Conflict {
     /// When that manager last changed something (RFC 3339); empty where that is not known.
     pub time: Str,
     /// The field.
-    pub path: Path,
+    pub path: FieldPath,
 }
 
 impl Conflict {
     /// Makes one with a manager of whom no time is known.
     #[must_use]
-    pub const fn new(manager: ManagerId, path: Path) -> Self {
+    pub const fn new(manager: ManagerId, path: FieldPath) -> Self {
         Self {
             manager,
             time: Str::from_static(""),

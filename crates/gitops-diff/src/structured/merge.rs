@@ -3,7 +3,7 @@
 use gitops_manifest::{Array, Map, Value};
 
 use super::items::{Identity, Items};
-use super::path::Path;
+use super::path::FieldPath;
 use super::typed::{Shape, Typed, Unfit, Violation};
 use crate::schema::{ListType, MapType, TypeRef};
 
@@ -18,7 +18,7 @@ impl Typed<'_> {
     pub fn merge(&self, config: &Self) -> Result<Self, Unfit> {
         let value = merge(&self.value, &config.value, self.ty).map_err(|element| Unfit {
             violations: vec![Violation {
-                path: Path::default(),
+                path: FieldPath::default(),
                 message: format!("{element} occurs twice in the list that is merged"),
             }],
         })?;

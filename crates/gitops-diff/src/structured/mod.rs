@@ -21,7 +21,7 @@ pub use compare::FieldComparison;
 pub use encode::FieldSetError;
 pub use managers::{Conflict, Conflicts, ManagerId, Managers, ManagersError, Operation, Owned};
 pub use order::compare_values;
-pub use path::{Path, PathElement};
+pub use path::{FieldPath, PathElement};
 pub use pattern::Pattern;
 pub use remove::Emptied;
 pub use server::{WriteError, WriteOptions, Written, apply, update};

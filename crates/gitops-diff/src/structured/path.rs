@@ -170,9 +170,9 @@ fn is_printable(char: char) -> bool {
 
 /// A path from the top of an object to one of its fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Path(Vec<PathElement>);
+pub struct FieldPath(Vec<PathElement>);
 
-impl Path {
+impl FieldPath {
     /// Returns the steps.
     #[must_use]
     pub fn elements(&self) -> &[PathElement] {
@@ -196,20 +196,20 @@ impl Path {
     }
 }
 
-impl From<Vec<PathElement>> for Path {
+impl From<Vec<PathElement>> for FieldPath {
     fn from(elements: Vec<PathElement>) -> Self {
         Self(elements)
     }
 }
 
-impl FromIterator<PathElement> for Path {
+impl FromIterator<PathElement> for FieldPath {
     fn from_iter<I: IntoIterator<Item = PathElement>>(elements: I) -> Self {
         Self(elements.into_iter().collect())
     }
 }
 
 /// Shows the path as in conflict messages: `.spec.containers[name="web"].image`.
-impl fmt::Display for Path {
+impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|element| element.fmt(f))
     }

@@ -5,12 +5,13 @@ use std::sync::LazyLock;
 use gitops_manifest::{Object, ObjectError, Str, Value};
 
 use super::managers::{Conflicts, ManagerId, Managers, ManagersError, Operation, Owned, seconds};
-use super::path::Path;
+use super::path::FieldPath;
 use super::remove::Emptied;
 use super::set::FieldSet;
-use super::stored::{as_written, blank, fill_defaults};
+use super::stored::{as_written, blank, convert_secret, fill_defaults};
 use super::typed::{Duplicates, Typed, Unfit};
-use super::updater::{ConvertError, Converter, UpdateError, Updater};
+use super::updater::{ConvertError, Converter, Ignored, UpdateError, Updater};
+use crate::defaults;
 use crate::schema::{Schemas, TypeRef};
 
 /// The annotation in which `kubectl apply` keeps what it applied.
@@ -170,7 +171,7 @@ static NOBODYS: LazyLock<FieldSet> = LazyLock::new(|| {
         &["metadata", "resourceVersion"],
     ]
     .into_iter()
-    .map(Path::of_fields)
+    .map(FieldPath::of_fields)
     .collect()
 });
 
@@ -220,15 +221,70 @@ impl<'s> Request<'s> {
         }
     }
 
-    fn updater(&self) -> Updater<Served<'s>> {
-        Updater::new(Served {
+    fn updater(&self, subresource: &str) -> Updater<Served<'s>> {
+        let updater = Updater::new(Served {
             schemas: self.schemas,
             group: self.object.group(),
             kind: self.object.kind(),
             api_version: self.object.api_version(),
             known: self.known,
         })
-        .emptied(Emptied::Empty)
+        .emptied(Emptied::Empty);
+        match self.reset_fields(subresource) {
+            Some(fields) => updater.ignore(self.object.api_version(), Ignored::Fields(fields)),
+            None => updater,
+        }
+    }
+
+    /// The fields that a write leaves as they are, so that its manager does not own them.
+    fn reset_fields(&self, subresource: &str) -> Option<FieldSet> {
+        let paths: &[&[&str]] = match subresource {
+            "" if !self.schemas.has_status_subresource(self.object) => return None,
+            "" if self.object.kind() == "CertificateSigningRequest" => &[&["spec"], &["status"]],
+            "" => &[&["status"]],
+            "status" => match self.object.kind() {
+                "Deployment" => &[&["spec"], &["metadata", "labels"]],
+                "Pod" => &[
+                    &["spec"],
+                    &["metadata", "deletionTimestamp"],
+                    &["metadata", "ownerReferences"],
+                ],
+                "DeviceTaintRule"
+                | "FlowSchema"
+                | "PodGroup"
+                | "PriorityLevelConfiguration"
+                | "ResourceClaim"
+                | "ResourcePoolStatusRequest"
+                | "ServiceCIDR"
+                | "StorageVersion"
+                | "StorageVersionMigration"
+                | "ValidatingAdmissionPolicy"
+                | "VolumeAttachment" => &[&["spec"], &["metadata"]],
+                _ if self.ty.is_built_in() => &[&["spec"]],
+                _ => &[&["spec"], &["metadata"]],
+            },
+            _ => return None,
+        };
+        Some(paths.iter().copied().map(FieldPath::of_fields).collect())
+    }
+
+    /// Puts back the fields that a write leaves as they are. Of a new object only the status is reset.
+    fn reset(&self, object: &mut Value, before: &Value, created: bool, options: &WriteOptions) {
+        let Some(fields) = self.reset_fields(&options.subresource) else {
+            return;
+        };
+        for name in ["spec", "status"] {
+            let path = FieldPath::of_fields(&[name]);
+            if !fields.has(&path) || created && name != "status" {
+                continue;
+            }
+            if let (Some(map), before) = (object.as_object_mut(), before.get(name)) {
+                match before {
+                    Some(before) => drop(map.insert(name, before.clone())),
+                    None => drop(map.remove(name)),
+                }
+            }
+        }
     }
 
     /// A live object without its managed fields, or the one that a create starts from.
@@ -244,9 +300,22 @@ impl<'s> Request<'s> {
     }
 
     /// The form in which the API server holds a value.
-    fn stored(&self, value: Value) -> Value {
-        let value = fill_defaults(&value, self.ty).unwrap_or(value);
-        as_written(&value, self.ty).unwrap_or(value)
+    fn stored(&self, mut value: Value) -> Value {
+        if self.object.api_version() == "v1"
+            && self.object.kind() == "Secret"
+            && let Some(secret) = value.as_object_mut()
+            && secret.contains_key("stringData")
+        {
+            convert_secret(secret);
+        }
+        if !self.ty.is_built_in() {
+            return fill_defaults(&value, self.ty).unwrap_or(value);
+        }
+        match as_written(value, self.ty) {
+            // What is filled in has zero values of its own.
+            Value::Object(map) => as_written(defaults::apply(map, self.ty).into(), self.ty),
+            other => other,
+        }
     }
 
     /// Says who owns what after an update. Its manager owns what it changed in addition to what it had.
@@ -256,12 +325,12 @@ impl<'s> Request<'s> {
         new: &Typed<'s>,
         managers: &mut Managers,
         id: ManagerId,
-        time: &Str,
+        options: &WriteOptions,
     ) -> Result<(), WriteError> {
         let api_version = self.object.api_version();
         // Under a name of its own, so that what the manager had does not count as changed by somebody else.
         let now = ManagerId::updater("", Str::default());
-        let updater = self.updater();
+        let updater = self.updater(&options.subresource);
         updater
             .update(live, new, api_version, managers, &now)
             .map_err(|source| WriteError::Update { source })?;
@@ -271,7 +340,7 @@ impl<'s> Request<'s> {
                 if let Some(before) = managers.get(&id) {
                     owned.fields = owned.fields.union(&before.fields);
                 }
-                owned.time.clone_from(time);
+                owned.time.clone_from(&options.time);
                 managers.insert(id, owned);
             }
         }
@@ -394,12 +463,12 @@ pub fn apply(
             name: Str::from_static("before-first-apply"),
             ..options.id(Operation::Update, config.api_version())
         };
-        request.update(&nothing, &before, &mut managers, id, &options.time)?;
+        request.update(&nothing, &before, &mut managers, id, options)?;
     }
     let typed = Typed::new(config.to_value(), request.ty, Duplicates::Refuse)
         .map_err(|source| WriteError::Config { source })?;
     let id = options.id(Operation::Apply, config.api_version());
-    let updater = request.updater();
+    let updater = request.updater(&options.subresource);
     let attempt = |managers: &mut Managers, force| {
         updater.apply(&before, &typed, config.api_version(), managers, &id, force)
     };
@@ -429,11 +498,12 @@ pub fn apply(
         }
         managers.insert(id, owned);
     }
-    let mut object = match new {
-        Some(new) => Object::try_from(request.stored(new.into_value())),
-        None => Object::try_from(before.value().clone()),
+    let mut value = before.value().clone();
+    if let Some(new) = new {
+        value = request.stored(new.into_value());
+        request.reset(&mut value, before.value(), live.is_none(), options);
     }
-    .map_err(|source| WriteError::Object { source })?;
+    let mut object = Object::try_from(value).map_err(|source| WriteError::Object { source })?;
     if options.manager == "kubectl"
         && object
             .annotation(LAST_APPLIED)
@@ -460,18 +530,18 @@ pub fn update(
 ) -> Result<Written, WriteError> {
     let request = Request::new(new, schemas);
     let mut managers = managers_for_update(live, new, options);
-    let value = request.stored(without_managed_fields(new));
-    let mut object =
-        Object::try_from(value.clone()).map_err(|source| WriteError::Object { source })?;
+    let mut value = request.stored(without_managed_fields(new));
     // An object that nobody has managed so far stays so.
     let tracked = !managers.is_empty() || live.is_none_or(|live| live.uid().is_empty());
+    let before = request.live(live)?;
     if tracked {
-        let before = request.live(live)?;
-        let after = Typed::new(value, request.ty, Duplicates::Allow)
+        let after = Typed::new(value.clone(), request.ty, Duplicates::Allow)
             .map_err(|source| WriteError::Config { source })?;
         let id = options.id(Operation::Update, new.api_version());
-        request.update(&before, &after, &mut managers, id, &options.time)?;
+        request.update(&before, &after, &mut managers, id, options)?;
     }
+    request.reset(&mut value, before.value(), live.is_none(), options);
+    let mut object = Object::try_from(value).map_err(|source| WriteError::Object { source })?;
     managers.store(&mut object);
     Ok(finish(live, object))
 }

@@ -1,7 +1,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::path::{Path, PathElement};
+use super::path::{FieldPath, PathElement};
 use crate::schema::TypeRef;
 
 /// A set of fields of an object: what a manager owns, or what a comparison has found.
@@ -10,10 +10,10 @@ use crate::schema::TypeRef;
 /// step and take over whole subtrees. A parent of a member is not a member by that.
 ///
 /// ```
-/// use gitops_diff::structured::{FieldSet, Path};
+/// use gitops_diff::structured::{FieldSet, FieldPath};
 ///
-/// let image = Path::of_fields(&["spec", "image"]);
-/// let a = FieldSet::from_paths([&image, &Path::of_fields(&["spec", "replicas"])]);
+/// let image = FieldPath::of_fields(&["spec", "image"]);
+/// let a = FieldSet::from_paths([&image, &FieldPath::of_fields(&["spec", "replicas"])]);
 /// let b = FieldSet::from_paths([&image]);
 /// assert_eq!(a.difference(&b).paths().map(|path| path.to_string()).collect::<Vec<_>>(), [".spec.replicas"]);
 /// assert_eq!(b.to_json(), r#"{"f:spec":{"f:image":{}}}"#);
@@ -56,7 +56,7 @@ impl FieldSet {
 
     /// Makes a set of paths. The empty path, the object as a whole, is never a member.
     #[must_use]
-    pub fn from_paths<'p>(paths: impl IntoIterator<Item = &'p Path>) -> Self {
+    pub fn from_paths<'p>(paths: impl IntoIterator<Item = &'p FieldPath>) -> Self {
         let mut set = Self::new();
         for path in paths {
             set.insert(path);
@@ -103,7 +103,7 @@ impl FieldSet {
     }
 
     /// Adds a field. The empty path is no field and changes nothing.
-    pub fn insert(&mut self, path: &Path) {
+    pub fn insert(&mut self, path: &FieldPath) {
         self.insert_elements(path.elements());
     }
 
@@ -142,7 +142,7 @@ impl FieldSet {
 
     /// Whether the field at this path is a member.
     #[must_use]
-    pub fn has(&self, path: &Path) -> bool {
+    pub fn has(&self, path: &FieldPath) -> bool {
         let Some((last, parents)) = path.elements().split_last() else {
             return false;
         };
@@ -322,13 +322,15 @@ impl FieldSet {
     }
 
     /// Goes over the members: at each level first those of the level, then what is below.
-    pub fn paths(&self) -> impl Iterator<Item = Path> {
+    pub fn paths(&self) -> impl Iterator<Item = FieldPath> {
         let mut paths = Vec::new();
-        self.visit(&mut Path::default(), &mut |path| paths.push(path.clone()));
+        self.visit(&mut FieldPath::default(), &mut |path| {
+            paths.push(path.clone());
+        });
         paths.into_iter()
     }
 
-    fn visit(&self, prefix: &mut Path, visit: &mut impl FnMut(&Path)) {
+    fn visit(&self, prefix: &mut FieldPath, visit: &mut impl FnMut(&FieldPath)) {
         for node in self.nodes().iter().filter(|node| node.member) {
             prefix.push(node.element.clone());
             visit(prefix);
@@ -342,8 +344,8 @@ impl FieldSet {
     }
 }
 
-impl FromIterator<Path> for FieldSet {
-    fn from_iter<I: IntoIterator<Item = Path>>(paths: I) -> Self {
+impl FromIterator<FieldPath> for FieldSet {
+    fn from_iter<I: IntoIterator<Item = FieldPath>>(paths: I) -> Self {
         let mut set = Self::new();
         for path in paths {
             set.insert(&path);

@@ -1,9 +1,11 @@
 //! The form in which an API server holds an object: defaults filled in, and of built-in kinds the zero
 //! values that Go writes.
 
+use base64::Engine as _;
 use gitops_manifest::{Map, Value};
 
-use crate::schema::{FieldRef, MapType, TypeKind, TypeRef};
+use crate::normalize::typed;
+use crate::schema::{MapType, TypeRef};
 
 /// Fills in the defaults that a structural schema declares, as `apiextensions-apiserver` does (1.36): absent
 /// fields, and nulls where the schema allows none.
@@ -81,131 +83,44 @@ fn fill_map(entries: &Map, map: MapType<'_>) -> Option<Map> {
     out
 }
 
-/// The object as Go would write it after reading it: fields that cannot be left out are there, with their
-/// zero value, and fields that are left out when zero are not.
-///
-/// Returns `None` where nothing changes, as for kinds that are not built in.
-pub(super) fn as_written(value: &Value, ty: TypeRef<'_>) -> Option<Value> {
-    match (value, ty.kind()) {
-        (Value::Object(entries), TypeKind::Struct) if ty.is_built_in() => {
-            write_struct(entries, ty.map()?).map(Value::Object)
-        }
-        (Value::Object(entries), TypeKind::Map) => {
-            let element = ty.map()?.element()?;
-            let mut out = None;
-            for (key, value) in entries {
-                if let Some(value) = as_written(value, element) {
-                    out.get_or_insert_with(|| entries.clone())
-                        .insert(key, value);
-                }
-            }
-            out.map(Value::Object)
-        }
-        (Value::Array(values), TypeKind::List) => {
-            let element = ty.list()?.element();
-            let mut out = None;
-            for (i, value) in values.iter().enumerate() {
-                if let Some(value) = as_written(value, element) {
-                    out.get_or_insert_with(|| values.to_vec())[i] = value;
-                }
-            }
-            out.map(|values| Value::Array(values.into()))
-        }
-        (Value::Null, TypeKind::Struct) if ty.is_built_in() => {
-            Some(Value::Object(zero_struct(ty.map()?)))
-        }
-        _ => None,
+/// Moves the `stringData` of a secret into its `data`.
+pub(super) fn convert_secret(secret: &mut Map) {
+    let Some(Value::Object(texts)) = secret.remove("stringData") else {
+        return;
+    };
+    if texts.is_empty() {
+        return;
+    }
+    let data = secret.entry_object("data");
+    for (key, text) in &texts {
+        let text = text.as_str().unwrap_or_default();
+        data.insert(key, base64::engine::general_purpose::STANDARD.encode(text));
     }
 }
 
-fn write_struct(entries: &Map, map: MapType<'_>) -> Option<Map> {
-    let mut out: Option<Map> = None;
-    for field in map.fields() {
-        let value = entries.get(field.name());
-        let zero = || zero(field);
-        let written = match value {
-            // A pointer that is null is no pointer.
-            None | Some(Value::Null) => zero(),
-            Some(value) if is_left_out(field, value) => None,
-            Some(value) => match as_written(value, field.ty()) {
-                None => continue,
-                changed => changed,
-            },
-        };
-        match (value, written) {
-            (None, None) => {}
-            (Some(old), Some(new)) if *old == new => {}
-            (_, Some(new)) => {
-                out.get_or_insert_with(|| entries.clone())
-                    .insert(field.name(), new);
-            }
-            (Some(_), None) => {
-                out.get_or_insert_with(|| entries.clone())
-                    .remove(field.name());
-            }
-        }
+/// The value of a built-in type as Go would write it after reading it: fields that cannot be left out are
+/// there, with their zero value, fields that are left out when zero are not, quantities and times are in their
+/// canonical form. What does not fit stays as it is.
+pub(super) fn as_written(value: Value, ty: TypeRef<'_>) -> Value {
+    let mode = typed::Mode {
+        lenient: true,
+        fill: true,
+        drop_unknown: true,
+    };
+    match typed::value(&value, ty, mode) {
+        Ok(Some(written)) => written,
+        _ => value,
     }
-    out
-}
-
-/// Whether `omitempty` leaves out a field with this value.
-fn is_left_out(field: FieldRef<'_>, value: &Value) -> bool {
-    field.is_optional()
-        && !field.is_pointer()
-        && match value {
-            Value::String(text) => {
-                text.is_empty() && matches!(field.ty().kind(), TypeKind::String | TypeKind::Bytes)
-            }
-            Value::Number(number) => {
-                number.as_i64() == Some(0)
-                    && matches!(
-                        field.ty().kind(),
-                        TypeKind::Int32 | TypeKind::Int64 | TypeKind::Float
-                    )
-            }
-            Value::Bool(value) => !value,
-            Value::Array(values) => values.is_empty(),
-            Value::Object(map) => map.is_empty() && field.ty().kind() == TypeKind::Map,
-            Value::Null => true,
-        }
-}
-
-/// What Go writes for a field that is not there.
-fn zero(field: FieldRef<'_>) -> Option<Value> {
-    let kind = field.ty().kind();
-    if field.is_pointer() {
-        return (!field.is_optional()).then_some(Value::Null);
-    }
-    match kind {
-        // `omitempty` does nothing for structs.
-        TypeKind::Struct if !field.omits_zero() => {
-            Some(Value::Object(zero_struct(field.ty().map()?)))
-        }
-        TypeKind::Time | TypeKind::MicroTime if !field.omits_zero() => Some(Value::Null),
-        _ if field.is_optional() || field.omits_zero() => None,
-        TypeKind::String => Some(Value::from("")),
-        TypeKind::Bool => Some(Value::Bool(false)),
-        TypeKind::Int32 | TypeKind::Int64 | TypeKind::Float | TypeKind::IntOrString => {
-            Some(Value::from(0))
-        }
-        TypeKind::Quantity => Some(Value::from("0")),
-        TypeKind::Duration => Some(Value::from("0s")),
-        _ => Some(Value::Null),
-    }
-}
-
-fn zero_struct(map: MapType<'_>) -> Map {
-    map.fields()
-        .filter_map(|field| Some((field.name(), zero(field)?)))
-        .collect()
 }
 
 /// The object that a create starts from: of built-in kinds what Go writes for a new one, else nothing but the kind.
 pub(super) fn blank(ty: TypeRef<'_>, api_version: &Value, kind: &Value) -> Value {
-    let mut map = match ty.kind() {
-        TypeKind::Struct if ty.is_built_in() => ty.map().map(zero_struct).unwrap_or_default(),
-        _ => Map::new(),
-    };
+    let mut map = Map::new();
+    if ty.is_built_in()
+        && let Value::Object(zero) = typed::zero(ty, typed::Mode::default())
+    {
+        map = zero;
+    }
     map.insert("apiVersion", api_version.clone());
     map.insert("kind", kind.clone());
     Value::Object(map)

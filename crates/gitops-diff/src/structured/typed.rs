@@ -3,7 +3,7 @@ use std::fmt;
 use gitops_manifest::{Array, Map, Value};
 
 use super::items::{Identity, NoIdentity};
-use super::path::{Path, PathElement};
+use super::path::{FieldPath, PathElement};
 use crate::schema::{ListType, MapType, Scalar, TypeRef};
 
 /// How deep values are followed. Deeper ones do not fit any type.
@@ -48,7 +48,7 @@ impl<'s> Shape<'s> {
 #[non_exhaustive]
 pub struct Violation {
     /// Where.
-    pub path: Path,
+    pub path: FieldPath,
     /// What is wrong there.
     pub message: String,
 }
@@ -111,7 +111,7 @@ impl<'s> Typed<'s> {
     pub fn new(value: Value, ty: TypeRef<'s>, duplicates: Duplicates) -> Result<Self, Unfit> {
         let mut checker = Checker {
             duplicates,
-            path: Path::default(),
+            path: FieldPath::default(),
             violations: Vec::new(),
         };
         checker.check(&value, ty, 0);
@@ -154,7 +154,7 @@ impl<'s> Typed<'s> {
 
 struct Checker {
     duplicates: Duplicates,
-    path: Path,
+    path: FieldPath,
     violations: Vec<Violation>,
 }
 
