@@ -1,9 +1,11 @@
 //! Integration tests of gitops-diff. Modules mirror those of the crate.
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
+mod compare;
 mod ignore;
 mod json_patch;
 mod merge_patch;
+mod normalize;
 mod schema;
 mod strategic;
 mod structured;

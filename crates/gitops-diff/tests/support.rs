@@ -92,10 +92,48 @@ impl Tally {
     }
 }
 
-/// Compares two values; the error shows both.
+/// Compares two values; the error shows where they first differ.
 pub(crate) fn same(what: &str, got: &Value, want: &Value) -> Result<(), String> {
+    fn first(got: &Value, want: &Value, path: &mut String) -> (Value, Value) {
+        match (got, want) {
+            (Value::Object(a), Value::Object(b)) => {
+                let keys = a.keys().chain(b.keys());
+                for key in keys {
+                    match (a.get(key), b.get(key)) {
+                        (Some(a), Some(b)) if a == b => {}
+                        (Some(a), Some(b)) => {
+                            path.push('/');
+                            path.push_str(key);
+                            return first(a, b, path);
+                        }
+                        (a, b) => {
+                            path.push('/');
+                            path.push_str(key);
+                            let text =
+                                |v: Option<&Value>| v.cloned().unwrap_or_else(|| "(absent)".into());
+                            return (text(a), text(b));
+                        }
+                    }
+                }
+            }
+            (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+                for (i, (a, b)) in a.iter().zip(b.iter()).enumerate() {
+                    if a != b {
+                        path.push_str(&format!("/{i}"));
+                        return first(a, b, path);
+                    }
+                }
+            }
+            _ => {}
+        }
+        (got.clone(), want.clone())
+    }
     if got == want {
         return Ok(());
     }
-    Err(format!("{what}\n   got {got}\n  want {want}"))
+    let mut path = String::new();
+    let (got, want) = first(got, want, &mut path);
+    Err(format!(
+        "{what} differs at {path:?}\n   got {got}\n  want {want}"
+    ))
 }

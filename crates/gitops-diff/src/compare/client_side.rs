@@ -3,7 +3,9 @@
 use gitops_manifest::{Map, Object, ObjectKey, Value};
 
 use super::merge::Merge;
-use super::{CompareError, CompareOptions, Comparison, LAST_APPLIED, Status, differences, why};
+use super::{
+    CompareError, CompareOptions, Comparison, LAST_APPLIED, Status, differences, peer, why,
+};
 use crate::defaults;
 use crate::normalize;
 use crate::schema::TypeRef;
@@ -62,37 +64,79 @@ pub(super) fn compare(
     if let Some(last) = &mut last {
         without_namespace(last);
     }
+    if options.compat {
+        return as_peer(key, desired, &live, last, given);
+    }
     let of_last = last.as_ref().unwrap_or(&desired);
     let ty = CompareOptions::builtin(of_last);
     let merged = merge(of_last, &desired, &live, ty, options);
+    let live = live.into_map();
     let mut comparison = Comparison {
         key,
         status: Status::InSync,
         differences: Vec::new(),
-        predicted: Some(live.as_map().clone()),
-        live: Some(live.into_map()),
+        predicted: Some(live.clone()),
+        live: Some(live.clone()),
         desired: Some(desired.into_map()),
         last_applied: last.map(Object::into_map),
         given: Some(given.clone()),
         ty,
     };
-    let Some(merged) = merged else {
-        return Ok(comparison);
-    };
-    let (before, after) = match ty {
-        Some(ty) => (
-            defaults::apply(comparison.live.clone().unwrap_or_default(), ty),
-            defaults::apply(merged, ty),
-        ),
-        None => (comparison.live.clone().unwrap_or_default(), merged),
-    };
-    comparison.differences = differences::find(&after, &before, ty);
+    if let Some(merged) = merged {
+        let (before, after) = match ty {
+            Some(ty) => (defaults::apply(live, ty), defaults::apply(merged, ty)),
+            None => (live, merged),
+        };
+        settle(&mut comparison, before, after);
+    }
+    Ok(comparison)
+}
+
+/// Compares what is with what would be.
+fn settle(comparison: &mut Comparison, before: Map, after: Map) {
+    comparison.differences = differences::find(&after, &before, comparison.ty);
     if !comparison.differences.is_empty() {
         comparison.status = Status::Modified;
-        why::explain_all(&mut comparison);
+        why::explain_all(comparison);
     }
     comparison.live = Some(before);
     comparison.predicted = Some(after);
+}
+
+fn as_peer(
+    key: ObjectKey,
+    desired: Object,
+    live: &Object,
+    last: Option<Object>,
+    given: &Object,
+) -> Result<Comparison, CompareError> {
+    let two_way = |last: &Object| {
+        let ty = CompareOptions::builtin(last);
+        Ok((peer::three_way(last, &desired, live, ty)?, ty))
+    };
+    // Where the three-way patch cannot be made, the two-way patch is tried.
+    let outcome = match &last {
+        Some(last) => {
+            two_way(last).or_else(|_: crate::strategic::StrategicError| two_way(&desired))
+        }
+        None => two_way(&desired),
+    };
+    let (outcome, ty) = outcome.map_err(|source| CompareError::Patch {
+        key: Box::new(key.clone()),
+        source,
+    })?;
+    let mut comparison = Comparison {
+        key,
+        status: Status::InSync,
+        differences: Vec::new(),
+        predicted: None,
+        live: None,
+        desired: Some(desired.into_map()),
+        last_applied: last.map(Object::into_map),
+        given: Some(given.clone()),
+        ty,
+    };
+    settle(&mut comparison, outcome.live, outcome.predicted);
     Ok(comparison)
 }
 

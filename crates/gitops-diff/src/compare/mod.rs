@@ -33,6 +33,7 @@ mod differences;
 mod merge;
 mod options;
 mod owner;
+mod peer;
 mod why;
 
 use gitops_manifest::{Map, Object, ObjectKey, Value};

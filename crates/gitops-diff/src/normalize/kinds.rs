@@ -1,9 +1,9 @@
 //! What is particular to kinds.
 
 use base64::Engine as _;
-use gitops_manifest::{Array, Map, Object, Value};
+use gitops_manifest::{Map, Object, Value};
 
-use super::{NormalizeOptions, typed};
+use super::{NormalizeOptions, endpoints, typed};
 use crate::schema::{Schemas, TypeRef};
 
 pub(super) fn normalize(object: &mut Object, options: &NormalizeOptions) {
@@ -13,12 +13,12 @@ pub(super) fn normalize(object: &mut Object, options: &NormalizeOptions) {
     match (object.group(), object.kind()) {
         ("", "Secret") => secret(object, options),
         ("rbac.authorization.k8s.io", "Role" | "ClusterRole") => role(object, options),
-        ("", "Endpoints") => endpoints(object, options),
+        ("", "Endpoints") => endpoints::normalize(object, options),
         _ => {}
     }
 }
 
-fn builtin(kind: &str) -> Option<TypeRef<'static>> {
+pub(super) fn builtin(kind: &str) -> Option<TypeRef<'static>> {
     Schemas::builtin().lookup("", "v1", kind)
 }
 
@@ -89,89 +89,5 @@ fn role(object: &mut Object, options: &NormalizeOptions) {
     let empty = matches!(object.get("rules"), Some(Value::Array(rules)) if rules.is_empty());
     if empty || (options.ignore_aggregated_roles && aggregated) {
         object.as_map_mut().insert("rules", Value::Null);
-    }
-}
-
-/// Their order means nothing. Argo CD orders ports and subsets by the MD5 of a Go dump; by default the order here is that of the
-/// values.
-fn endpoints(object: &mut Object, options: &NormalizeOptions) {
-    let mode = typed::Mode {
-        drop_unknown: options.compat,
-        lenient: !options.compat,
-        fill: options.compat,
-    };
-    let Some(ty) = builtin("Endpoints") else {
-        return;
-    };
-    match typed::value(&object.to_value(), ty, mode) {
-        Ok(Some(Value::Object(map))) => *object.as_map_mut() = map,
-        Ok(_) => {}
-        Err(_) => return,
-    }
-    let Some(Value::Array(subsets)) = object.get("subsets") else {
-        return;
-    };
-    let mut subsets = subsets.to_vec();
-    for subset in &mut subsets {
-        let Value::Object(subset) = subset else {
-            continue;
-        };
-        if let Some(Value::Array(ports)) = subset.get_mut("ports") {
-            for port in ports.make_mut() {
-                if let Value::Object(port) = port
-                    && port
-                        .get("protocol")
-                        .and_then(Value::as_str)
-                        .is_none_or(str::is_empty)
-                {
-                    port.insert("protocol", "TCP");
-                }
-            }
-            sort(ports, options, super::kinds::port_rank);
-        }
-        for field in ["addresses", "notReadyAddresses"] {
-            if let Some(Value::Array(addresses)) = subset.get_mut(field) {
-                sort_addresses(addresses);
-            }
-        }
-    }
-    let mut subsets = Array::from(subsets);
-    sort(&mut subsets, options, subset_rank);
-    object.as_map_mut().insert("subsets", Value::Array(subsets));
-}
-
-fn sort(list: &mut Array, options: &NormalizeOptions, rank: fn(&Value) -> [u8; 16]) {
-    if list.len() < 2 {
-        return;
-    }
-    if options.compat {
-        list.make_mut().sort_by_cached_key(rank);
-    } else {
-        list.make_mut().sort();
-    }
-}
-
-fn port_rank(_: &Value) -> [u8; 16] {
-    [0; 16]
-}
-
-fn subset_rank(_: &Value) -> [u8; 16] {
-    [0; 16]
-}
-
-fn sort_addresses(list: &mut Array) {
-    let text =
-        |value: &Value, path: &[&str]| value.at(path).and_then(Value::as_str).map(str::to_owned);
-    let rank = |value: &Value| {
-        let target = value.get("targetRef").is_some();
-        // By address; then those with a target, by its UID.
-        (
-            text(value, &["ip"]),
-            !target,
-            text(value, &["targetRef", "uid"]),
-        )
-    };
-    if !list.is_sorted_by_key(rank) {
-        list.make_mut().sort_by_cached_key(rank);
     }
 }

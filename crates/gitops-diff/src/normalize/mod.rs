@@ -5,6 +5,7 @@
 //! Behaviour that copies an upstream is that of Argo CD's gitops-engine (September 2026) with the types of
 //! Kubernetes 1.36.
 
+mod endpoints;
 mod kinds;
 pub(crate) mod quantity;
 pub(crate) mod time;
@@ -114,4 +115,12 @@ pub fn normalize(object: &Object, options: &NormalizeOptions) -> Object {
     let mut object = object.clone();
     kinds::normalize(&mut object, options);
     object
+}
+
+/// Reads an object into the built-in type `ty`, sets the defaults of the API server and writes it again.
+///
+/// # Errors
+/// Where a field is not known or does not fit.
+pub fn defaulted(object: &Object, ty: TypeRef<'_>) -> Result<Object, NormalizeError> {
+    remarshal(object, ty).map(|object| crate::defaults::of_object(&object, ty))
 }

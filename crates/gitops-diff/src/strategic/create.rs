@@ -286,6 +286,8 @@ fn sorted<'v>(field: &str, list: &'v [Value], key: &str) -> Result<Vec<Keyed<'v>
             Ok((scalar_text(id), id, map))
         })
         .collect::<Result<Vec<Keyed<'v>>>>()?;
+    // Of elements with one key the last comes first upstream, whose sort takes equal for less.
+    keyed.reverse();
     keyed.sort_by(|a, b| a.0.cmp(&b.0));
     Ok(keyed)
 }
