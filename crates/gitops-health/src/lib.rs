@@ -26,6 +26,7 @@
 //! Everything here is a pure function of its arguments: what time it is comes in through [`Context::now`].
 #![deny(missing_docs)]
 
+pub mod actions;
 mod aggregate;
 mod assess;
 mod assessment;

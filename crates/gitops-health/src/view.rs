@@ -39,6 +39,26 @@ pub(crate) fn number(object: &Object, path: &[&str]) -> Option<f64> {
     object.at(path)?.as_f64()
 }
 
+/// Reads a number as Lua's `tonumber` does: of a number, or of text that writes one.
+pub(crate) fn number_of(value: Option<&Value>) -> Option<f64> {
+    match value? {
+        Value::Number(number) => Some(number.as_f64()),
+        Value::String(text) => lua_number(text),
+        _ => None,
+    }
+}
+
+/// Reads text as Lua's `tonumber` does: decimal, or hexadecimal after `0x`.
+pub(crate) fn lua_number(text: &str) -> Option<f64> {
+    let text = text.trim();
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => i64::from_str_radix(digits, 16).ok().map(|n| n as f64),
+        // Rust would read `inf` and `nan` as well.
+        None if text.contains(['n', 'N', 'i', 'I']) => None,
+        None => text.parse().ok(),
+    }
+}
+
 /// Returns the text under a key, or empty text.
 pub(crate) fn text_of<'a>(value: &'a Value, key: &str) -> &'a str {
     value.get(key).and_then(Value::as_str).unwrap_or_default()

@@ -7,32 +7,14 @@ const UPDATE_UNSEEN: Verdict = Verdict::fixed(
     "Waiting for rollout spec update to be observed",
 );
 
-/// Reads a number as Lua's `tonumber` does: of a number, or of text that writes one.
-fn number_of(value: Option<&Value>) -> Option<f64> {
-    match value? {
-        Value::Number(number) => Some(number.as_f64()),
-        Value::String(text) => {
-            let text = text.trim();
-            let hex = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
-            match hex {
-                Some(digits) => i64::from_str_radix(digits, 16).ok().map(|n| n as f64),
-                // Rust would read `inf` and `nan` as well.
-                None if text.contains(['n', 'N', 'i', 'I']) => None,
-                None => text.parse().ok(),
-            }
-        }
-        _ => None,
-    }
-}
-
 /// Whether the controller has seen the present specification. Before version 1.0 it kept a hash there instead
 /// of a generation, which passes, as does a number beyond the generation.
 fn is_observed(object: &Object) -> bool {
     let Some(status) = view::at(object, &["status"]) else {
         return false;
     };
-    let generation = number_of(object.meta("generation")).unwrap_or(0.0);
-    number_of(status.get("observedGeneration")).is_none_or(|observed| observed >= generation)
+    let generation = view::number_of(object.meta("generation")).unwrap_or(0.0);
+    view::number_of(status.get("observedGeneration")).is_none_or(|observed| observed >= generation)
 }
 
 /// Whether the controller has seen the present state of the workload that the rollout refers to.
@@ -46,7 +28,7 @@ fn is_workload_observed(object: &Object) -> bool {
         "annotations",
         "rollout.argoproj.io/workload-generation",
     ]);
-    number_of(noted) == number_of(object.at(&["status", "workloadObservedGeneration"]))
+    view::number_of(noted) == view::number_of(object.at(&["status", "workloadObservedGeneration"]))
 }
 
 pub(super) fn rollout(object: &Object) -> Verdict {
