@@ -86,7 +86,7 @@ impl<'a, 'o> Composer<'a, 'o> {
         Self::of(Parser::new(text, from), options)
     }
 
-    pub(crate) const fn reached(&self) -> Mark {
+    pub(crate) fn reached(&self) -> Mark {
         self.events.reached()
     }
 }

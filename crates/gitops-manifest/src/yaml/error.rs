@@ -45,6 +45,7 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     position: Position,
+    offset: usize,
     message: String,
     source_line: String,
     upstream: Upstream,
@@ -64,7 +65,7 @@ pub(crate) struct Upstream {
     pub(crate) message: Option<String>,
 }
 
-/// A byte offset with the line that it is on, both counted from 0.
+/// A byte offset with the line that it is on as YAML 1.1 counts lines, both counted from 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) offset: usize,
@@ -72,12 +73,13 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// Finds line and column; walks the line alone.
+    /// Finds line and column as editors count them: lines end with line feeds alone.
+    #[cold]
     pub(crate) fn position(self, text: &str) -> Position {
         let start = line_start(text, self.offset);
         let end = floor_boundary(text, self.offset);
         Position {
-            line: self.line + 1,
+            line: text[..start].bytes().filter(|byte| *byte == b'\n').count() + 1,
             column: text[start..end]
                 .trim_start_matches('\u{feff}')
                 .chars()
@@ -97,7 +99,7 @@ fn floor_boundary(text: &str, offset: usize) -> usize {
 
 fn line_start(text: &str, offset: usize) -> usize {
     let offset = floor_boundary(text, offset);
-    text[..offset].rfind(['\n', '\r']).map_or(0, |i| i + 1)
+    text[..offset].rfind('\n').map_or(0, |i| i + 1)
 }
 
 /// The longest line that an error keeps, in bytes: enough to show, however long the text's lines are.
@@ -119,6 +121,7 @@ impl Error {
         Self(Box::new(Inner {
             kind,
             position: mark.position(text),
+            offset: mark.offset,
             message: message.into(),
             source_line: line.to_owned(),
             upstream,
@@ -163,6 +166,11 @@ impl Error {
     #[must_use]
     pub fn position(&self) -> Position {
         self.0.position
+    }
+
+    /// Returns the place in bytes.
+    pub(crate) fn offset(&self) -> usize {
+        self.0.offset
     }
 
     /// Returns what is wrong, without the place.

@@ -93,9 +93,9 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Returns where scanning has come to.
-    pub(crate) const fn reached(&self) -> Mark {
-        self.scanner.mark()
+    /// Returns where the next token begins, or scanning has come to.
+    pub(crate) fn reached(&self) -> Mark {
+        self.scanner.reached()
     }
 
     #[cold]

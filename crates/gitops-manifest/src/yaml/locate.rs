@@ -53,7 +53,7 @@ fn seek(text: &str, document: usize) -> Option<Parser<'_>> {
         if passed == document {
             return None;
         }
-        let next = next_document(text, before, failed.line())?;
+        let next = next_document(text, before, &failed)?;
         parser = Parser::new(text, next);
         before = next;
         passed += 1;

@@ -226,7 +226,7 @@ impl Iterator for Documents<'_> {
             }
             Ok(None) => None,
             Err(error) => {
-                if let Some(next) = next_document(self.text, before, error.line()) {
+                if let Some(next) = next_document(self.text, before, &error) {
                     self.state = DocumentsState::At(next);
                 }
                 Some(Document {
@@ -238,26 +238,21 @@ impl Iterator for Documents<'_> {
     }
 }
 
-/// Finds the first `---` at the beginning of a line from `line` (counted from 1) on, looking from `from`.
-/// The `---` that the bad document itself began with does not count.
-fn next_document(text: &str, from: Mark, line: usize) -> Option<Mark> {
-    let mut offset = from.offset;
-    let mut number = from.line;
-    // The mark may be within a line.
-    offset = text[..offset].rfind('\n').map_or(0, |i| i + 1);
+/// Finds the `---` that ends a document which cannot be read; `from` is where the document begins.
+fn next_document(text: &str, from: Mark, error: &Error) -> Option<Mark> {
+    // The mark may be within a line, as that of a `---` itself never is.
+    let mut offset = text[..from.offset].rfind('\n').map_or(0, |i| i + 1);
+    let mut line = from.line;
     while offset < text.len() {
         let rest = &text[offset..];
         let marked = rest
             .strip_prefix("---")
             .is_some_and(|tail| tail.is_empty() || tail.starts_with([' ', '\t', '\n', '\r']));
-        if marked && number > from.line && number + 1 >= line {
-            return Some(Mark {
-                offset,
-                line: number,
-            });
+        if marked && offset > from.offset && offset >= error.offset() {
+            return Some(Mark { offset, line });
         }
         offset += rest.find('\n').map_or(rest.len(), |i| i + 1);
-        number += 1;
+        line += 1;
     }
     None
 }

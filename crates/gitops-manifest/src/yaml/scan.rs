@@ -291,6 +291,11 @@ impl<'a> Scanner<'a> {
             .expect("tokens are fetched until there is one"))
     }
 
+    /// Returns where the next token begins, or scanning has come to.
+    pub(crate) fn reached(&self) -> Mark {
+        self.tokens.front().map_or(self.mark(), |(_, mark)| *mark)
+    }
+
     /// Scans as far ahead as go-yaml v3 does, which wants two more tokens than the next one.
     pub(crate) fn look_ahead(&mut self) -> Result<(), Error> {
         loop {
