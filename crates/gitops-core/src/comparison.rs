@@ -1,0 +1,399 @@
+//! What is desired against what is there, for one application.
+
+use std::collections::{BTreeMap, HashMap};
+
+use gitops_health::{Assessment, Context, HealthStatus, Part, aggregate, assess};
+use gitops_manifest::{GroupVersionKind, Object, ObjectKey, Str};
+
+use crate::application::{AppProject, HealthState, ResourceStatus, SyncStatusCode};
+use crate::diffing::Differ;
+use crate::live::LiveState;
+use crate::project::Cluster;
+use crate::sync::{Hooks, Pair, SyncInput, SyncSettings, wave_of};
+use crate::tracking::{TRACKING_ID, Tracking, TrackingId};
+use crate::{Discovery, Timestamp};
+
+const COMPARE_OPTIONS: &str = "argocd.argoproj.io/compare-options";
+
+/// The desired objects of an application, made ready to be compared.
+#[derive(Clone, Debug, Default)]
+pub struct Desired {
+    /// The objects, each key once; hooks included.
+    pub objects: Vec<Object>,
+    /// What users should know: conditions by type and message.
+    pub warnings: Vec<(&'static str, String)>,
+}
+
+/// Makes rendered objects ready: gives those of namespaced kinds a namespace and takes it from the others,
+/// lets the last of several with one key win, and notes whom they belong to.
+#[must_use]
+pub fn prepare(
+    rendered: &[Object],
+    application: &str,
+    namespace: &str,
+    discovery: &Discovery,
+    tracking: &Tracking,
+) -> Desired {
+    let mut warnings = Vec::new();
+    let mut objects: Vec<Object> = Vec::with_capacity(rendered.len());
+    let mut positions: HashMap<ObjectKey, (usize, usize)> = HashMap::with_capacity(rendered.len());
+    for object in rendered {
+        let mut object = object.clone();
+        // A kind that is not known is taken for one that lives in a namespace.
+        let namespaced = discovery
+            .preferred(&object.group_kind())
+            .is_none_or(|kind| kind.namespaced);
+        if !namespaced && !object.namespace().is_empty() {
+            object.metadata_mut().remove("namespace");
+        } else if namespaced && object.namespace().is_empty() && !namespace.is_empty() {
+            object.set_namespace(namespace);
+        }
+        // Objects whose name is made by the server are told apart by their place.
+        if object.name().is_empty() {
+            tracking.track(&mut object, application, namespace);
+            objects.push(object);
+            continue;
+        }
+        let key = object.key();
+        tracking.track(&mut object, application, namespace);
+        match positions.get_mut(&key) {
+            Some((position, count)) => {
+                objects[*position] = object;
+                *count += 1;
+            }
+            None => {
+                positions.insert(key, (objects.len(), 1));
+                objects.push(object);
+            }
+        }
+    }
+    let mut repeated: Vec<(&ObjectKey, usize)> = positions
+        .iter()
+        .filter(|(_, (_, n))| *n > 1)
+        .map(|(key, (_, n))| (key, *n))
+        .collect();
+    repeated.sort();
+    for (key, count) in repeated {
+        let ObjectKey {
+            group,
+            kind,
+            namespace,
+            name,
+        } = key;
+        warnings.push((
+            "RepeatedResourceWarning",
+            format!(
+                "Resource {group}/{kind}/{namespace}/{name} appeared {count} times among application \
+                 resources."
+            ),
+        ));
+    }
+    Desired { objects, warnings }
+}
+
+/// One object of an application, compared.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Compared {
+    /// The object.
+    pub key: ObjectKey,
+    /// Its group, version and kind.
+    pub gvk: GroupVersionKind,
+    /// What is wanted.
+    pub desired: Option<Object>,
+    /// What is there.
+    pub live: Option<Object>,
+    /// Whether the two are the same; `None` for hooks and what does not count.
+    pub status: Option<SyncStatusCode>,
+    /// Its health; `None` where it has none.
+    pub health: Option<Assessment>,
+    /// Whether it is a hook.
+    pub hook: bool,
+    /// Whether it is gone from the source and ours to delete.
+    pub requires_pruning: bool,
+    /// Why it could not be compared.
+    pub error: Option<String>,
+    /// Whether being extraneous leaves the application in sync.
+    ignore_extraneous: bool,
+}
+
+impl Compared {
+    /// Returns the object as an application's status shows it.
+    #[must_use]
+    pub fn to_wire(&self) -> ResourceStatus {
+        let object = self.desired.as_ref().or(self.live.as_ref());
+        let confirm = |object: &Object| {
+            crate::sync::has_option(object, "Delete", "confirm")
+                || crate::sync::has_option(object, "Prune", "confirm")
+        };
+        ResourceStatus {
+            group: self.key.group.to_string(),
+            version: self.gvk.version.to_string(),
+            kind: self.key.kind.to_string(),
+            namespace: self.key.namespace.to_string(),
+            name: self.key.name.to_string(),
+            status: self.status,
+            health: self.health.as_ref().map(|health| HealthState {
+                status: health.status.to_string(),
+                message: health.message.to_string(),
+                last_transition_time: None,
+            }),
+            hook: self.hook,
+            requires_pruning: self.requires_pruning,
+            sync_wave: object.map_or(0, wave_of),
+            requires_deletion_confirmation: self.live.as_ref().is_some_and(confirm),
+        }
+    }
+}
+
+/// An application, compared.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Comparison {
+    /// Its objects, in order of key, desired ones first.
+    pub resources: Vec<Compared>,
+    /// Whether it is in sync.
+    pub status: SyncStatusCode,
+    /// How it is doing.
+    pub health: Assessment,
+    /// What users should know: conditions by type and message.
+    pub conditions: Vec<(&'static str, String)>,
+}
+
+impl Comparison {
+    /// Counts the objects that are out of sync.
+    #[must_use]
+    pub fn out_of_sync(&self) -> usize {
+        self.resources
+            .iter()
+            .filter(|r| r.status == Some(SyncStatusCode::OutOfSync))
+            .count()
+    }
+
+    /// Makes the input of a sync of these objects.
+    #[must_use]
+    pub fn to_input(&self, settings: SyncSettings, namespace: Option<Object>) -> SyncInput {
+        let mut input = SyncInput {
+            settings,
+            namespace,
+            ..SyncInput::default()
+        };
+        for resource in &self.resources {
+            let hooks = resource.desired.as_ref().map(Hooks::of);
+            match (&resource.desired, hooks) {
+                (Some(desired), Some(hooks)) if hooks.is_hook => {
+                    if !hooks.is_delete_only() {
+                        input.hooks.push((desired.clone(), resource.live.clone()));
+                    }
+                }
+                // What is there, is not wanted and is not known to be ours to delete stays.
+                (None, _) if !resource.requires_pruning => {}
+                _ => input.pairs.push(Pair {
+                    desired: resource.desired.clone(),
+                    live: resource.live.clone(),
+                    out_of_sync: resource.status == Some(SyncStatusCode::OutOfSync),
+                }),
+            }
+        }
+        input
+    }
+}
+
+/// What a comparison rests on.
+#[derive(Clone, Copy)]
+pub struct Basis<'a> {
+    /// The name under which objects are tracked.
+    pub application: &'a str,
+    /// The application's own object, which does not count among its parts.
+    pub itself: Option<&'a ObjectKey>,
+    /// The namespace of the destination.
+    pub namespace: &'a str,
+    /// The cluster of the destination.
+    pub cluster: &'a Cluster,
+    /// The project.
+    pub project: &'a AppProject,
+    /// The kinds that the cluster serves.
+    pub discovery: &'a Discovery,
+    /// How objects are tracked.
+    pub tracking: &'a Tracking,
+    /// How two objects are compared.
+    pub differ: &'a Differ,
+    /// The time.
+    pub now: Timestamp,
+}
+
+fn option(object: &Object, wanted: &str) -> bool {
+    let options = object.annotation(COMPARE_OPTIONS).unwrap_or_default();
+    options.split(',').any(|option| option.trim() == wanted)
+}
+
+/// Compares what is desired with what is there.
+#[must_use]
+pub fn compare(desired: &[Object], live: &LiveState, basis: &Basis<'_>) -> Comparison {
+    let mut conditions = Vec::new();
+    let mut left: BTreeMap<ObjectKey, &Object> = live
+        .tracked(basis.application)
+        .map(|object| (object.key(), object))
+        .collect();
+    let mut resources = Vec::with_capacity(desired.len());
+    for object in desired {
+        let key = object.key();
+        left.remove(&key);
+        let live = live.get(&key);
+        if let Some(owner) = live.and_then(|live| basis.tracking.owner(live))
+            && owner != basis.application
+        {
+            conditions.push((
+                "SharedResourceWarning",
+                format!(
+                    "{}/{} is part of applications {} and {owner}",
+                    key.kind, key.name, basis.application
+                ),
+            ));
+        }
+        resources.push(pair(key, Some(object), live, basis));
+    }
+    // One object may be served under two groups: where its UID is accounted for, it is not extraneous.
+    let known: std::collections::HashSet<&str> = resources
+        .iter()
+        .filter_map(|r| Some(r.live.as_ref()?.uid()))
+        .collect();
+    left.retain(|_, object| object.uid().is_empty() || !known.contains(object.uid()));
+    for (key, object) in left {
+        if permitted(object, basis).is_err() {
+            // What the project does not permit is not ours to see.
+            continue;
+        }
+        resources.push(pair(key, None, Some(object), basis));
+    }
+    for resource in &resources {
+        if let Some(error) = &resource.error {
+            conditions.push(("ComparisonError", format!("{}: {error}", resource.key)));
+        }
+    }
+    let counts = |resource: &&Compared| {
+        !(resource.requires_pruning && resource.ignore_extraneous)
+            && resource.status == Some(SyncStatusCode::OutOfSync)
+    };
+    let status = if resources.iter().any(|r| r.error.is_some()) {
+        SyncStatusCode::Unknown
+    } else if resources.iter().any(|r| counts(&r)) {
+        SyncStatusCode::OutOfSync
+    } else {
+        SyncStatusCode::Synced
+    };
+    let parts = resources.iter().map(|resource| {
+        let part = match &resource.live {
+            Some(live) => Part::live(&resource.key, live, resource.health.as_ref()),
+            None => Part::missing(&resource.key),
+        };
+        part.excluded(resource.hook || resource.desired.as_ref().is_some_and(|d| Hooks::of(d).skip))
+    });
+    let health = aggregate(parts, basis.itself);
+    Comparison {
+        resources,
+        status,
+        health,
+        conditions,
+    }
+}
+
+fn permitted(object: &Object, basis: &Basis<'_>) -> Result<(), String> {
+    let namespaced = !object.namespace().is_empty();
+    basis
+        .project
+        .check_object(object, namespaced, basis.cluster)
+        .map_err(|denial| denial.to_string())
+}
+
+fn pair(
+    key: ObjectKey,
+    desired: Option<&Object>,
+    live: Option<&Object>,
+    basis: &Basis<'_>,
+) -> Compared {
+    let object = desired.or(live).expect("a pair is not empty");
+    let hooks = Hooks::of(object);
+    let mut compared = Compared {
+        gvk: object.gvk(),
+        key,
+        desired: desired.cloned(),
+        live: live.cloned(),
+        status: None,
+        health: live.and_then(|live| assess(live, &Context::new())),
+        hook: hooks.is_hook,
+        requires_pruning: false,
+        error: None,
+        ignore_extraneous: option(object, "IgnoreExtraneous"),
+    };
+    let ours = live.is_none_or(|live| basis.tracking.is_self_referenced(live, desired));
+    if hooks.is_hook || hooks.skip && desired.is_some() {
+        compared.requires_pruning = desired.is_none() && ours;
+        return compared;
+    }
+    if !ours {
+        return compared;
+    }
+    match (desired, live) {
+        (Some(desired), _) if permitted_kind(desired, basis).is_err() => {
+            compared.status = Some(SyncStatusCode::Unknown);
+        }
+        (Some(_), None) => compared.status = Some(SyncStatusCode::OutOfSync),
+        (None, _) => {
+            compared.status = Some(SyncStatusCode::OutOfSync);
+            compared.requires_pruning = true;
+        }
+        (Some(desired), Some(live)) => {
+            let mut normalized = live.clone();
+            basis.tracking.normalize(desired, &mut normalized);
+            match basis.differ.differs(desired, &normalized) {
+                Ok(differs) => {
+                    compared.status = Some(if differs {
+                        SyncStatusCode::OutOfSync
+                    } else {
+                        SyncStatusCode::Synced
+                    });
+                }
+                Err(error) => {
+                    compared.status = Some(SyncStatusCode::Unknown);
+                    compared.error = Some(error);
+                }
+            }
+        }
+    }
+    compared
+}
+
+fn permitted_kind(object: &Object, basis: &Basis<'_>) -> Result<(), String> {
+    match basis.discovery.preferred(&object.group_kind()) {
+        Some(kind) => basis
+            .project
+            .check_object(object, kind.namespaced, basis.cluster)
+            .map_err(|denial| denial.to_string()),
+        None => Ok(()),
+    }
+}
+
+/// Reads which application tracks an object by its annotation, whatever the method.
+#[must_use]
+pub fn tracking_id(object: &Object) -> Option<TrackingId> {
+    TrackingId::parse(object.annotation(TRACKING_ID)?)
+}
+
+/// Whether a health is good enough to call a revision good.
+#[must_use]
+pub fn is_good(health: HealthStatus) -> bool {
+    matches!(
+        health,
+        HealthStatus::Healthy | HealthStatus::Suspended | HealthStatus::Unset
+    )
+}
+
+/// Joins revisions for showing.
+#[must_use]
+pub fn shown_revision(revisions: &[Str]) -> Str {
+    match revisions {
+        [one] => one.clone(),
+        several => several.join(",").into(),
+    }
+}

@@ -1,0 +1,88 @@
+//! How the engine compares two objects: with `gitops-diff`, under the rules of one application.
+
+use gitops_diff::compare::{CompareOptions, Comparison, compare};
+use gitops_diff::ignore::{IgnoreRule, IgnoreRules};
+use gitops_manifest::Object;
+
+use crate::application::ResourceIgnoreDifferences;
+
+/// Compares desired and live objects under the rules of one application.
+#[derive(Clone, Debug, Default)]
+pub struct Differ {
+    options: CompareOptions,
+}
+
+impl Differ {
+    /// Makes one of the rules of an application. The rules of the system, for what the API server writes, come
+    /// on top.
+    ///
+    /// # Errors
+    /// Where a rule cannot be read: which one, and why.
+    pub fn new(rules: &[ResourceIgnoreDifferences]) -> Result<Self, String> {
+        if rules.is_empty() {
+            return Ok(Self::default());
+        }
+        let rules: Vec<IgnoreRule> = rules
+            .iter()
+            .map(|rule| {
+                let mut own = IgnoreRule::of_kind(rule.group.as_str(), rule.kind.as_str());
+                own.name = rule.name.as_str().into();
+                own.namespace = rule.namespace.as_str().into();
+                own.json_pointers.clone_from(&rule.json_pointers);
+                own.jq_path_expressions
+                    .clone_from(&rule.jq_path_expressions);
+                own.managed_fields_managers
+                    .clone_from(&rule.managed_fields_managers);
+                own
+            })
+            .collect();
+        let rules = IgnoreRules::new(&rules).map_err(|error| crate::engine::chain(&error))?;
+        Ok(Self {
+            options: CompareOptions::default().ignore(rules.then(IgnoreRules::server_fields())),
+        })
+    }
+
+    /// Compares a desired with a live object, with the reasons of each difference.
+    ///
+    /// # Errors
+    /// Where the two cannot be compared.
+    pub fn compare(
+        &self,
+        desired: Option<&Object>,
+        live: Option<&Object>,
+    ) -> Result<Comparison, String> {
+        compare(desired, live, &self.options).map_err(|error| crate::engine::chain(&error))
+    }
+
+    /// Whether applying the desired object would change the live one.
+    ///
+    /// # Errors
+    /// Where the two cannot be compared.
+    pub fn differs(&self, desired: &Object, live: &Object) -> Result<bool, String> {
+        Ok(self.compare(Some(desired), Some(live))?.is_modified())
+    }
+}
+
+/// Names the fields in which two states of one object differ, as paths.
+pub(crate) fn changed_fields(before: &Object, after: &Object) -> Vec<String> {
+    use gitops_manifest::Value;
+    fn walk(path: &str, before: &Value, after: &Value, fields: &mut Vec<String>) {
+        match (before, after) {
+            _ if before == after => {}
+            (Value::Object(a), Value::Object(b)) => {
+                let mut keys: Vec<_> = a.keys().chain(b.keys()).collect();
+                keys.sort();
+                keys.dedup();
+                for key in keys {
+                    let null = &Value::Null;
+                    let (a, b) = (a.get(key).unwrap_or(null), b.get(key).unwrap_or(null));
+                    walk(&format!("{path}.{key}"), a, b, fields);
+                }
+            }
+            _ => fields.push(path.to_owned()),
+        }
+    }
+    let mut fields = Vec::new();
+    walk("", &before.to_value(), &after.to_value(), &mut fields);
+    fields
+}

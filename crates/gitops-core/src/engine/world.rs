@@ -1,0 +1,243 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use gitops_health::{Context, HealthStatus, assess};
+use gitops_manifest::{GroupVersionKind, Object, ObjectKey, Str, Value};
+
+use super::{ClusterConnection, Engine, OperationRecord};
+use crate::application::AppProject;
+use crate::sync::{HOOK_FINALIZER, SyncPhase, SyncState, World, WriteMode, WriteRequest};
+use crate::{
+    ApiKind, ApplicationId, ApplyMode, ApplyOptions, DeleteOptions, Discovery, Effect,
+    Precondition, Propagation, TargetError,
+};
+
+/// How often it is looked whether an object that must be made anew is gone.
+const GONE_CHECKS: u32 = 50;
+
+/// A cluster as a sync sees it.
+pub(super) struct ClusterWorld<'a> {
+    pub(super) engine: &'a Engine,
+    pub(super) id: &'a ApplicationId,
+    pub(super) connection: &'a ClusterConnection,
+    pub(super) project: &'a AppProject,
+    pub(super) discovery: Arc<Discovery>,
+    /// The operation, for keeping its state before hooks are made; absent while nothing is carried out.
+    pub(super) record: Option<&'a OperationRecord>,
+}
+
+impl ClusterWorld<'_> {
+    /// Notes in the cache what was written, so that the next step does not work on what was before.
+    fn learn(&self, object: Object) {
+        self.connection.live.state().put(object);
+    }
+
+    async fn replace(
+        &self,
+        object: &Object,
+        options: &ApplyOptions,
+    ) -> Result<crate::Applied, TargetError> {
+        let key = object.key();
+        let target = &self.connection.target;
+        let delete = DeleteOptions::new(Propagation::Foreground);
+        match target.delete(&key, &delete).await {
+            Ok(()) | Err(TargetError::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        for _ in 0..GONE_CHECKS {
+            if target.get(&key).await?.is_none() {
+                let create = ApplyOptions {
+                    mode: ApplyMode::Create,
+                    precondition: Precondition::Absent,
+                    ..options.clone()
+                };
+                return target.apply(object, &create).await;
+            }
+            self.engine.clock.sleep(Duration::from_millis(200)).await;
+        }
+        Err(TargetError::Unavailable {
+            attempt: format!("make {key} anew"),
+            reason: "the old one is still being deleted".into(),
+        })
+    }
+}
+
+#[async_trait]
+impl World for ClusterWorld<'_> {
+    fn kind(&self, gvk: &GroupVersionKind) -> Result<Option<ApiKind>, String> {
+        Ok(self
+            .discovery
+            .get(gvk)
+            .or_else(|| {
+                self.discovery
+                    .preferred(&gvk.group_kind())
+                    .filter(|kind| kind.gvk == *gvk)
+            })
+            .cloned())
+    }
+
+    fn permit(&self, object: &Object, kind: &ApiKind) -> Result<(), String> {
+        self.project
+            .check_object(object, kind.namespaced, &self.connection.cluster)
+            .map_err(|denial| denial.to_string())
+    }
+
+    fn health(&self, object: &Object) -> Result<Option<(HealthStatus, String)>, String> {
+        Ok(assess(object, &Context::new())
+            .map(|health| (health.status, health.message.to_string())))
+    }
+
+    async fn get(&self, key: &ObjectKey) -> Result<Option<Object>, String> {
+        let object = self
+            .connection
+            .target
+            .get(key)
+            .await
+            .map_err(|error| error.to_string())?;
+        if let Some(object) = &object {
+            self.learn(object.clone());
+        }
+        Ok(object)
+    }
+
+    async fn write(
+        &self,
+        object: &Object,
+        live: Option<&Object>,
+        request: WriteRequest,
+    ) -> Result<String, String> {
+        let mode = match request.mode {
+            WriteMode::Apply if request.server_side => ApplyMode::ServerSide,
+            WriteMode::Apply => ApplyMode::ClientSide,
+            WriteMode::Create => ApplyMode::Create,
+            WriteMode::Replace | WriteMode::Update => ApplyMode::Replace,
+        };
+        let precondition = match (request.mode, live) {
+            (WriteMode::Update, live) => Precondition::unchanged(live),
+            // Others may have changed it meanwhile, but it must be the same object.
+            (_, Some(live)) => Precondition::Uid(live.uid().into()),
+            (_, None) => Precondition::None,
+        };
+        let options = ApplyOptions {
+            mode,
+            manager: self.engine.options.manager.clone(),
+            // As Argo CD does: what the source says wins over other managers.
+            force: mode == ApplyMode::ServerSide,
+            dry_run: request.dry_run,
+            precondition,
+            validate: request.validate,
+        };
+        let mut result = self.connection.target.apply(object, &options).await;
+        if request.force
+            && !request.dry_run
+            && matches!(
+                result,
+                Err(TargetError::Invalid { .. } | TargetError::Conflict { .. })
+            )
+        {
+            result = self.replace(object, &options).await;
+        }
+        let applied = result.map_err(|error| super::refresh::chain(&error))?;
+        let said = match applied.effect {
+            Effect::Created => "created",
+            Effect::Configured => "configured",
+            Effect::Unchanged => "unchanged",
+        };
+        let dry = if request.dry_run { " (dry run)" } else { "" };
+        if !request.dry_run {
+            self.learn(applied.object);
+        }
+        Ok(format!(
+            "{}/{} {said}{dry}",
+            object.kind().to_lowercase(),
+            object.name()
+        ))
+    }
+
+    async fn prune(&self, live: &Object, propagation: Propagation) -> Result<(), String> {
+        let options =
+            DeleteOptions::new(propagation).with_precondition(Precondition::Uid(live.uid().into()));
+        match self.connection.target.delete(&live.key(), &options).await {
+            Ok(()) | Err(TargetError::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    async fn delete_hook(&self, live: &Object) -> Result<bool, String> {
+        let options = DeleteOptions::new(Propagation::Foreground)
+            .with_precondition(Precondition::Uid(live.uid().into()));
+        match self.connection.target.delete(&live.key(), &options).await {
+            Ok(()) => Ok(true),
+            Err(TargetError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    async fn remove_finalizer(&self, live: &Object) -> Result<(), String> {
+        // The object may have changed since it was seen; what is taken off is one entry of a list.
+        for _ in 0..5 {
+            let current = self
+                .connection
+                .target
+                .get(&live.key())
+                .await
+                .map_err(|e| e.to_string())?;
+            let Some(mut object) = current.filter(|current| current.uid() == live.uid()) else {
+                return Ok(());
+            };
+            let precondition = Precondition::unchanged(Some(&object));
+            let metadata = object.metadata_mut();
+            let Some(Value::Array(finalizers)) = metadata.get_mut("finalizers") else {
+                return Ok(());
+            };
+            finalizers
+                .make_mut()
+                .retain(|f| f.as_str() != Some(HOOK_FINALIZER));
+            if finalizers.is_empty() {
+                metadata.remove("finalizers");
+            }
+            let options = ApplyOptions {
+                mode: ApplyMode::Replace,
+                manager: self.engine.options.manager.clone(),
+                precondition,
+                ..ApplyOptions::default()
+            };
+            match self.connection.target.apply(&object, &options).await {
+                Ok(applied) => {
+                    self.learn(applied.object);
+                    return Ok(());
+                }
+                Err(TargetError::NotFound { .. }) => return Ok(()),
+                Err(TargetError::Changed { .. }) => {}
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        Err(format!(
+            "{} changes faster than its finalizer can be taken off",
+            live.key()
+        ))
+    }
+
+    async fn wave_done(&self, _: SyncPhase, _: i64, _: bool) -> Result<(), String> {
+        Ok(())
+    }
+
+    async fn save(&self, state: &SyncState) -> Result<(), String> {
+        let Some(record) = self.record else {
+            return Ok(());
+        };
+        let mut record = record.clone();
+        record.state = state.clone();
+        self.engine
+            .save_operation(self.id, &record)
+            .await
+            .map_err(|error| error.to_string())
+    }
+}
+
+/// Returns the destination namespace as it is now.
+pub(super) fn namespace(connection: &ClusterConnection, name: &str) -> Option<Object> {
+    let key = ObjectKey::new("", "Namespace", "", Str::from(name));
+    connection.live.state().get(&key).cloned()
+}
