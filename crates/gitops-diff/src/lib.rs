@@ -5,6 +5,7 @@ pub mod compare;
 mod defaults;
 pub mod ignore;
 pub mod json_patch;
+pub mod mask;
 pub mod merge_patch;
 pub mod normalize;
 pub mod path;

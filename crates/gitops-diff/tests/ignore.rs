@@ -1,5 +1,9 @@
-use gitops_diff::ignore::{IgnoreOptions, IgnoreRule, IgnoreRules, JqLimits};
-use gitops_manifest::{Object, Value};
+use gitops_diff::ignore::{
+    self, IgnoreOptions, IgnoreRule, IgnoreRules, JqLimits, without_managed,
+};
+use gitops_diff::normalize::{KnownTypeField, KnownTypes, known_types};
+use gitops_diff::schema::{Schemas, TypeRef};
+use gitops_manifest::{Object, ObjectKey, Value};
 use serde_json::json;
 
 use crate::support::{Tally, cases, documents, same};
@@ -54,6 +58,117 @@ fn conformance_ignore() {
                 (Ok(_), Some(_)) => Err("it should fail".to_owned()),
             };
             tally.check(name, verdict);
+        }
+    }
+    tally.finish();
+}
+
+#[test]
+fn conformance_known_types() {
+    let mut tally = Tally::new("ignore-differences/known-types");
+    for (file, document) in documents("ignore-differences") {
+        if file != "known-types.json" {
+            continue;
+        }
+        for case in cases(&document) {
+            let object = object(&case["object"]);
+            let mut known = KnownTypes::builtin();
+            for (key, value) in case["overrides"].as_object().into_iter().flatten() {
+                let (group, kind) = key.rsplit_once('/').unwrap_or(("", key));
+                let fields = value["knownTypeFields"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(|field| {
+                        let text = |name: &str| {
+                            field[name].as_str().expect("the case names it").to_owned()
+                        };
+                        KnownTypeField::new(text("field"), text("type"))
+                    });
+                known.push(KnownTypes::new(group, kind, fields));
+            }
+            let fields: Vec<_> = known
+                .into_iter()
+                .filter(|known| known.group == *object.group() && known.kind == *object.kind())
+                .flat_map(|known| known.fields)
+                .collect();
+            let verdict = match (
+                known_types(&object, &fields),
+                case.at(&["expect", "object"]),
+            ) {
+                (Ok(got), Some(want)) => same("object", &got.into(), want),
+                (Err(_), None) => Ok(()),
+                (got, want) => Err(format!("got {got:?}, want {want:?}")),
+            };
+            tally.check(case["name"].as_str().expect("a case has a name"), verdict);
+        }
+    }
+    tally.finish();
+}
+
+#[test]
+fn conformance_trusted_managers() {
+    let mut tally = Tally::new("ignore-differences/trusted-managers");
+    for (file, document) in documents("ignore-differences") {
+        if file != "trusted-managers.json" {
+            continue;
+        }
+        for case in cases(&document) {
+            let read = |name: &str| Object::try_from(case[name].clone()).ok();
+            let managers: Vec<_> = case["managers"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|name| name.as_str().map(Into::into))
+                .collect();
+            let result = match (read("config"), read("live")) {
+                (Some(config), Some(live)) => {
+                    let builtin =
+                        Schemas::builtin().lookup(live.group(), live.version(), live.kind());
+                    let ty = builtin.unwrap_or(TypeRef::deduced());
+                    let (config, live) = without_managed(&config, &live, &managers, ty);
+                    (config.into(), live.into())
+                }
+                _ => (Value::Null, Value::Null),
+            };
+            let verdict = same("config", &result.0, &case["expect"]["config"])
+                .and_then(|()| same("live", &result.1, &case["expect"]["live"]));
+            tally.check(case["name"].as_str().expect("a case has a name"), verdict);
+        }
+    }
+    tally.finish();
+}
+
+#[test]
+fn conformance_effective_rules() {
+    let mut tally = Tally::new("ignore-differences/effective-rules");
+    for (file, document) in documents("ignore-differences") {
+        if file != "effective-rules.json" {
+            continue;
+        }
+        for case in cases(&document) {
+            let part = |name: &str| {
+                case["resource"][name]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned()
+            };
+            let key = ObjectKey::new(part("group"), part("kind"), part("namespace"), part("name"));
+            let mut rules = rules_of(case);
+            // The system's come first in what is shown.
+            let own = case["ignoreDifferences"]
+                .as_array()
+                .map_or(0, |rules| rules.len());
+            rules.rotate_left(own);
+            let got = ignore::effective(&rules, &key).map_or(Value::Null, |rule| {
+                Value::from(json!({
+                    "jsonPointers": rule.json_pointers,
+                    "jqPathExpressions": rule.jq_path_expressions,
+                    "managedFieldsManagers": rule.managed_fields_managers,
+                }))
+            });
+            let verdict = same("rule", &got, &case["expect"]);
+            tally.check(case["name"].as_str().expect("a case has a name"), verdict);
         }
     }
     tally.finish();

@@ -6,9 +6,9 @@ use super::merge::Merge;
 use super::{
     CompareError, CompareOptions, Comparison, LAST_APPLIED, Status, differences, peer, why,
 };
-use crate::defaults;
 use crate::normalize;
 use crate::schema::TypeRef;
+use crate::{defaults, mask};
 
 /// Brings one side into its normal form and leaves out what does not count.
 pub(super) fn prepare(object: &Object, options: &CompareOptions) -> Object {
@@ -16,8 +16,24 @@ pub(super) fn prepare(object: &Object, options: &CompareOptions) -> Object {
         Some(ty) => normalize::canonical(object, ty, &options.normalize),
         None => object.clone(),
     };
-    let normal = normalize::normalize(&canonical, &options.normalize);
-    options.ignore.remove(&normal)
+    finish(&canonical, options)
+}
+
+/// What is done with last-applied too: it is not read into its type.
+fn finish(object: &Object, options: &CompareOptions) -> Object {
+    let normal = normalize::normalize(object, &options.normalize);
+    let mut left = options.ignore.remove(&normal);
+    for known in options
+        .known_types
+        .iter()
+        .filter(|known| known.group == *object.group() && known.kind == *object.kind())
+    {
+        // A field that does not fit stays as it is.
+        if let Ok(normal) = normalize::known_types(&left, &known.fields) {
+            left = normal;
+        }
+    }
+    left
 }
 
 /// Takes out of the desired and last-applied objects what live has of necessity otherwise: the namespace, and annotations that are
@@ -56,10 +72,7 @@ pub(super) fn compare(
     let given = live;
     let mut desired = prepare(desired, options);
     let live = prepare(live, options);
-    let mut last = last_applied(given).map(|last| {
-        let normal = normalize::normalize(&last, &options.normalize);
-        options.ignore.remove(&normal)
-    });
+    let mut last = last_applied(given).map(|last| finish(&last, options));
     without_namespace(&mut desired);
     if let Some(last) = &mut last {
         without_namespace(last);
@@ -93,11 +106,14 @@ pub(super) fn compare(
 }
 
 /// Compares what is with what would be.
-fn settle(comparison: &mut Comparison, before: Map, after: Map) {
+pub(super) fn settle(comparison: &mut Comparison, before: Map, after: Map) {
     comparison.differences = differences::find(&after, &before, comparison.ty);
     if !comparison.differences.is_empty() {
         comparison.status = Status::Modified;
         why::explain_all(comparison);
+        if comparison.given.as_ref().is_some_and(mask::is_secret) {
+            mask::differences(&mut comparison.differences);
+        }
     }
     comparison.live = Some(before);
     comparison.predicted = Some(after);

@@ -34,6 +34,7 @@ mod merge;
 mod options;
 mod owner;
 mod peer;
+mod server_side;
 mod why;
 
 use gitops_manifest::{Map, Object, ObjectKey, Value};
@@ -42,6 +43,7 @@ pub use options::{CompareOptions, Strategy};
 pub use owner::Owner;
 pub use why::Why;
 
+use crate::ignore::without_managed;
 use crate::path::Path;
 use crate::strategic::StrategicError;
 
@@ -49,12 +51,22 @@ use crate::strategic::StrategicError;
 pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Why two objects cannot be compared. Trying again with the same objects does not help.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompareError {
     /// There is neither a desired nor a live object.
     #[error("there is neither a desired nor a live object to compare")]
     NothingToCompare,
+    /// The objects cannot be compared by the rules of server-side apply; with [`CompareOptions::compat`], or where the live
+    /// object's managed fields cannot be read.
+    #[error("cannot tell what a server-side apply of {key} would do")]
+    Structured {
+        /// The object.
+        key: Box<ObjectKey>,
+        /// What is wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The strategic merge patch of the two cannot be made; with [`CompareOptions::compat`] only.
     #[error("cannot make the three-way patch of {key}")]
     Patch {
@@ -95,9 +107,9 @@ pub struct Difference {
     /// Where.
     #[serde(serialize_with = "path_as_text")]
     pub path: Path,
-    /// What is there once desired is applied; `None`: nothing.
+    /// What is there once desired is applied; `None`: nothing. The data of Secrets is masked.
     pub desired: Option<Value>,
-    /// What is there now; `None`: nothing.
+    /// What is there now; `None`: nothing. The data of Secrets is masked.
     pub live: Option<Value>,
     /// Why it is so.
     pub why: Why,
@@ -209,8 +221,32 @@ pub fn compare(
         .ok_or(CompareError::NothingToCompare)?
         .key();
     let prepared = |object: &Object| client_side::prepare(object, options);
+    let trusted;
+    let (desired, live) = match (desired, live) {
+        (Some(desired), Some(live)) => {
+            let managers = options.ignore.managers(desired);
+            let ty = options.schemas.of_or_deduced(desired);
+            trusted = (!managers.is_empty()).then(|| without_managed(desired, live, &managers, ty));
+            trusted
+                .as_ref()
+                .map_or((Some(desired), Some(live)), |(desired, live)| {
+                    (Some(desired), Some(live))
+                })
+        }
+        one => one,
+    };
     match (desired, live) {
-        (Some(desired), Some(live)) => client_side::compare(key, desired, live, options),
+        (Some(desired), Some(live)) => match &options.strategy {
+            Strategy::DryRun {
+                answer,
+                keep_webhook_mutations,
+            } => server_side::dry_run(key, desired, live, answer, *keep_webhook_mutations, options),
+            Strategy::Structured => server_side::structured(key, desired, live, options),
+            Strategy::ClientSide if asks_for_server_side(desired) => {
+                server_side::structured(key, desired, live, options)
+            }
+            Strategy::ClientSide => client_side::compare(key, desired, live, options),
+        },
         (Some(desired), None) => {
             let desired = prepared(desired).into_map();
             Ok(Comparison {
@@ -237,6 +273,17 @@ pub fn compare(
             ty: None,
         }),
     }
+}
+
+/// Whether an object asks to be applied by the server (`argocd.argoproj.io/sync-options: ServerSideApply=true`).
+fn asks_for_server_side(desired: &Object) -> bool {
+    desired
+        .annotation("argocd.argoproj.io/sync-options")
+        .is_some_and(|options| {
+            options
+                .split(',')
+                .any(|option| option.trim() == "ServerSideApply=true")
+        })
 }
 
 /// Returns what live would be once desired is applied by a three-way merge with what was applied last: the result of

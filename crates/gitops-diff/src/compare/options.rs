@@ -3,7 +3,7 @@ use std::sync::Arc;
 use gitops_manifest::{Object, Str};
 
 use crate::ignore::IgnoreRules;
-use crate::normalize::NormalizeOptions;
+use crate::normalize::{KnownTypes, NormalizeOptions};
 use crate::schema::Schemas;
 
 /// How what applying desired would do is worked out.
@@ -13,6 +13,16 @@ pub enum Strategy {
     /// A three-way merge with the last-applied annotation, as client-side apply does; two-way where there is none.
     #[default]
     ClientSide,
+    /// A server-side apply by [`CompareOptions::manager`], worked out here from `metadata.managedFields` and the schema. An object that
+    /// does not fit its schema is compared as on the client side.
+    Structured,
+    /// The answer of a server-side apply in dry-run mode.
+    DryRun {
+        /// The answer.
+        answer: Box<Object>,
+        /// Count what admission webhooks changed as a difference too. Otherwise only fields that the manager owns count.
+        keep_webhook_mutations: bool,
+    },
 }
 
 /// How objects are compared. Cheap to clone.
@@ -29,6 +39,8 @@ pub struct CompareOptions {
     pub schemas: Arc<Schemas>,
     /// How objects are normalised.
     pub normalize: NormalizeOptions,
+    /// The fields of custom resources that are of built-in types.
+    pub known_types: Arc<[KnownTypes]>,
     /// Do as Argo CD does where it is known to be wrong; see `docs/differences-diff.md`.
     pub compat: bool,
 }
@@ -41,6 +53,7 @@ impl Default for CompareOptions {
             ignore: Arc::new(IgnoreRules::server_fields()),
             schemas: Arc::default(),
             normalize: NormalizeOptions::default(),
+            known_types: KnownTypes::builtin().into(),
             compat: false,
         }
     }
@@ -79,6 +92,13 @@ impl CompareOptions {
     #[must_use]
     pub fn normalize(mut self, options: NormalizeOptions) -> Self {
         self.normalize = options;
+        self
+    }
+
+    /// Sets the fields of custom resources that are of built-in types.
+    #[must_use]
+    pub fn known_types(mut self, known: impl Into<Arc<[KnownTypes]>>) -> Self {
+        self.known_types = known.into();
         self
     }
 

@@ -7,9 +7,13 @@
 mod glob;
 #[cfg(feature = "jq")]
 mod jq;
+mod trusted;
 
-use gitops_manifest::{Object, Str, Value};
+use gitops_manifest::{Object, ObjectKey, Str, Value};
+
 use serde::{Deserialize, Serialize};
+
+pub use trusted::without_managed;
 
 use crate::json_patch::Dialect;
 use crate::{Pointer, PointerError, places};
@@ -138,6 +142,44 @@ impl IgnoreRule {
         self.except.push(pointer.into());
         self
     }
+}
+
+/// Joins the rules that concern one object, in their order; `None` where there are none. A rule with a malformed pattern
+/// concerns nothing.
+///
+/// System-wide rules come before those of an application in what Argo CD shows, so they are to be given first.
+#[must_use]
+pub fn effective(rules: &[IgnoreRule], key: &ObjectKey) -> Option<IgnoreRule> {
+    let mut joined: Option<IgnoreRule> = None;
+    for rule in rules {
+        let matches = |pattern: &str, text: &str| {
+            glob::Glob::new(pattern).is_some_and(|glob| glob.matches(text))
+        };
+        let concerns = matches(&rule.group, &key.group)
+            && matches(&rule.kind, &key.kind)
+            && (rule.namespace.is_empty() || rule.namespace == key.namespace)
+            && (rule.name.is_empty() || rule.name == key.name);
+        if concerns {
+            let joined = joined.get_or_insert_with(|| IgnoreRule {
+                group: key.group.clone(),
+                kind: key.kind.clone(),
+                namespace: key.namespace.clone(),
+                name: key.name.clone(),
+                ..IgnoreRule::default()
+            });
+            joined
+                .json_pointers
+                .extend(rule.json_pointers.iter().cloned());
+            joined
+                .jq_path_expressions
+                .extend(rule.jq_path_expressions.iter().cloned());
+            joined
+                .managed_fields_managers
+                .extend(rule.managed_fields_managers.iter().cloned());
+            joined.except.extend(rule.except.iter().cloned());
+        }
+    }
+    joined
 }
 
 /// One place to leave out.
@@ -353,6 +395,7 @@ impl IgnoreRules {
     }
 
     /// The places that a target stands for in a value, in the order of the value.
+    #[cfg_attr(not(feature = "jq"), allow(unused_variables))]
     fn resolve(&self, value: &Value, target: &Target) -> Vec<Pointer> {
         match target {
             Target::Pointer(pointer) => vec![pointer.clone()],

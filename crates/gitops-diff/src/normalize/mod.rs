@@ -7,11 +7,14 @@
 
 mod endpoints;
 mod kinds;
+mod known_types;
 pub(crate) mod quantity;
 pub(crate) mod time;
 pub(crate) mod typed;
 
 use gitops_manifest::{Object, Value};
+
+pub use known_types::{KnownTypeField, KnownTypes, known_types};
 
 use crate::schema::TypeRef;
 
@@ -123,4 +126,15 @@ pub fn normalize(object: &Object, options: &NormalizeOptions) -> Object {
 /// Where a field is not known or does not fit.
 pub fn defaulted(object: &Object, ty: TypeRef<'_>) -> Result<Object, NormalizeError> {
     remarshal(object, ty).map(|object| crate::defaults::of_object(&object, ty))
+}
+
+/// Checks that an object can be read into a type; fields that are not known are passed over.
+pub(crate) fn reads(object: &Object, ty: TypeRef<'_>) -> Result<(), NormalizeError> {
+    let mode = typed::Mode {
+        drop_unknown: true,
+        ..typed::Mode::default()
+    };
+    typed::value(&object.to_value(), ty, mode)
+        .map(drop)
+        .map_err(|error| misfit(object, &error))
 }
