@@ -61,8 +61,8 @@ fn no_difference_of_a_secret_shows_a_value() {
         (json!({"k": plain}), json!(null)),
     ] {
         let comparison = compare(
-            Some(&secret(desired)),
-            Some(&secret(live)),
+            Some(&secret(&desired)),
+            Some(&secret(&live)),
             &CompareOptions::default(),
         )
         .unwrap();
