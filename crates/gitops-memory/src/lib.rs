@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 
 mod clock;
+mod faults;
 mod random;
 mod server;
 mod simulation;
@@ -14,7 +15,8 @@ mod store;
 mod target;
 
 pub use clock::SimClock;
+pub use faults::{Fault, FaultKind, Faults, Operation};
 pub use simulation::{Behaviour, Simulation};
 pub use source::{CommitOptions, MemorySource};
 pub use store::MemoryStore;
-pub use target::{MemoryOptions, MemoryTarget};
+pub use target::{MemoryOptions, MemoryTarget, Request};

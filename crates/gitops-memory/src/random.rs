@@ -17,13 +17,11 @@ impl Random {
     }
 
     /// Returns a number below `limit`.
-    #[allow(dead_code)]
     pub(crate) const fn below(&mut self, limit: u64) -> u64 {
         self.next() % limit
     }
 
     /// Tells `true` with a probability.
-    #[allow(dead_code)]
     pub(crate) fn chance(&mut self, probability: f64) -> bool {
         // 53 bits are what a double holds exactly.
         #[allow(clippy::cast_precision_loss)]

@@ -1,5 +1,6 @@
 //! A cluster in memory.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,11 +13,12 @@ use gitops_core::{
     Applied, ApplyOptions, Clock, DeleteOptions, Discovery, Scope, Snapshot, Target, TargetError,
     Timestamp, WatchEvent,
 };
-use gitops_manifest::{GroupVersionKind, Object, ObjectKey};
+use gitops_manifest::{GroupVersionKind, Object, ObjectKey, Value};
 use tokio::sync::Notify;
 
+use crate::faults::Injector;
 use crate::server::{DEFAULT_HISTORY, Server, Watched};
-use crate::{SimClock, Simulation};
+use crate::{Behaviour, Fault, Faults, Operation, SimClock, Simulation};
 
 /// How many events a watch fetches at once.
 const WATCH_BATCH: usize = 256;
@@ -56,6 +58,33 @@ struct Shared {
     changed: Notify,
     /// Counts how often all watches were broken.
     epoch: AtomicU64,
+    faults: Mutex<Injector>,
+    requests: Mutex<Requests>,
+    /// Tells of requests that hang.
+    hung: Notify,
+}
+
+/// What was asked for so far.
+#[derive(Clone, Debug, Default)]
+struct Requests {
+    log: VecDeque<Request>,
+    limit: usize,
+}
+
+/// One request that a [`MemoryTarget`] has answered, or left without an answer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Request {
+    /// When it came.
+    pub time: Timestamp,
+    /// What was asked for.
+    pub operation: Operation,
+    /// The object that it was about, where it was about one.
+    pub key: Option<ObjectKey>,
+    /// Whether it was carried out, which the asker need not have heard.
+    pub done: bool,
+    /// What the asker was told; `None` is success.
+    pub error: Option<TargetError>,
 }
 
 impl fmt::Debug for MemoryTarget {
@@ -87,22 +116,78 @@ impl MemoryTarget {
             options.simulation.clone(),
             clock.now(),
         );
-        Self::of(server, clock)
+        let requests = Requests {
+            log: VecDeque::new(),
+            limit: options.history,
+        };
+        Self::of(server, clock, Injector::new(options.seed), requests)
     }
 
-    fn of(server: Server, clock: Arc<dyn Clock>) -> Self {
+    fn of(server: Server, clock: Arc<dyn Clock>, faults: Injector, requests: Requests) -> Self {
         Self(Arc::new(Shared {
             server: Mutex::new(server),
             clock,
             changed: Notify::new(),
             epoch: AtomicU64::new(0),
+            faults: Mutex::new(faults),
+            requests: Mutex::new(requests),
+            hung: Notify::new(),
         }))
     }
 
     /// Returns an independent cluster in the same state.
     #[must_use]
     pub fn fork(&self) -> Self {
-        Self::of(self.0.now().clone(), Arc::clone(&self.0.clock))
+        let server = self.0.now().clone();
+        let faults = self.0.faults().clone();
+        let requests = lock(&self.0.requests).clone();
+        Self::of(server, Arc::clone(&self.0.clock), faults, requests)
+    }
+
+    /// Sets how often something goes wrong by chance.
+    pub fn set_faults(&self, faults: Faults) {
+        self.0.faults().chances = faults;
+    }
+
+    /// Lets something go wrong at a certain request. Several faults of one request add up.
+    pub fn inject(&self, fault: Fault) {
+        self.0.faults().add(fault);
+    }
+
+    /// Lets nothing go wrong any more, by chance or by script.
+    pub fn clear_faults(&self) {
+        self.0.faults().clear();
+    }
+
+    /// Waits until a request hangs because it was told to.
+    pub async fn hung(&self) {
+        self.0.hung.notified().await;
+    }
+
+    /// Takes the log of requests, oldest first. It is as long as the history at most.
+    #[must_use]
+    pub fn take_requests(&self) -> Vec<Request> {
+        std::mem::take(&mut lock(&self.0.requests).log).into()
+    }
+
+    /// Adds a rule of what becomes of an image, in front of those that are there.
+    pub fn add_rule(&self, pattern: impl Into<String>, behaviour: Behaviour) {
+        let pattern = pattern.into();
+        self.0
+            .write(|server| server.simulation.add_rule(pattern, behaviour));
+    }
+
+    /// Sets the status of an object, as its controller would.
+    ///
+    /// # Errors
+    /// [`TargetError::NotFound`].
+    pub fn set_status(
+        &self,
+        key: &ObjectKey,
+        status: impl Into<Value>,
+    ) -> Result<Object, TargetError> {
+        let status = status.into();
+        self.0.write(|server| server.set_status_of(key, status))
     }
 
     /// Returns an object as it is now.
@@ -146,11 +231,65 @@ impl Shared {
     /// Returns the server, with everything done that is due by now.
     fn now(&self) -> MutexGuard<'_, Server> {
         let now = self.clock.now();
-        let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut server = lock(&self.server);
         if server.catch_up(now) {
             self.changed.notify_waiters();
         }
         server
+    }
+
+    fn faults(&self) -> MutexGuard<'_, Injector> {
+        lock(&self.faults)
+    }
+
+    /// Answers a request, or lets go wrong what is to.
+    async fn ask<T>(
+        &self,
+        operation: Operation,
+        key: Option<&ObjectKey>,
+        work: impl FnOnce() -> Result<T, TargetError>,
+    ) -> Result<T, TargetError> {
+        let decision = self.faults().decide(operation, key);
+        if !decision.delay.is_zero() {
+            self.clock.sleep(decision.delay).await;
+        }
+        let log = |done: bool, error: Option<&TargetError>| {
+            let mut requests = lock(&self.requests);
+            requests.log.push_back(Request {
+                time: self.clock.now(),
+                operation,
+                key: key.cloned(),
+                done,
+                error: error.cloned(),
+            });
+            if requests.log.len() > requests.limit {
+                requests.log.pop_front();
+            }
+        };
+        if decision.hangs {
+            log(false, None);
+            self.hung.notify_one();
+            std::future::pending::<()>().await;
+        }
+        if let Some(error) = decision.refused {
+            log(false, Some(&error));
+            return Err(error);
+        }
+        let answer = work();
+        match (answer, decision.lost) {
+            (Ok(_), Some(error)) => {
+                log(true, Some(&error));
+                Err(error)
+            }
+            (Ok(answer), None) => {
+                log(true, None);
+                Ok(answer)
+            }
+            (Err(error), _) => {
+                log(false, Some(&error));
+                Err(error)
+            }
+        }
     }
 
     /// Carries out a request, and what follows from it at once.
@@ -178,12 +317,17 @@ impl Shared {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A watch in flight.
 struct Watch {
     shared: Arc<Shared>,
     scope: Scope,
     version: u64,
     epoch: u64,
+    broken: bool,
     ended: bool,
 }
 
@@ -197,7 +341,7 @@ impl Watch {
             let shared = Arc::clone(&self.shared);
             let mut changed = std::pin::pin!(shared.changed.notified());
             changed.as_mut().enable();
-            if shared.epoch.load(Ordering::SeqCst) != self.epoch {
+            if self.broken || shared.epoch.load(Ordering::SeqCst) != self.epoch {
                 self.ended = true;
                 let error = TargetError::Unavailable {
                     attempt: "watch".to_owned(),
@@ -212,6 +356,10 @@ impl Watch {
             };
             match watched {
                 Watched::Events(events, version) => {
+                    if shared.faults().loses_watch() {
+                        self.broken = true;
+                        continue;
+                    }
                     self.version = version;
                     return Some((events.into_iter().map(Ok).collect(), self));
                 }
@@ -235,11 +383,13 @@ fn expired(version: &(impl ToString + ?Sized)) -> TargetError {
 #[async_trait]
 impl Target for MemoryTarget {
     async fn discover(&self) -> Result<Arc<Discovery>, TargetError> {
-        Ok(Arc::clone(self.0.now().discovery()))
+        let discover = || Ok(Arc::clone(self.0.now().discovery()));
+        self.0.ask(Operation::Discover, None, discover).await
     }
 
     async fn snapshot(&self, scope: &Scope) -> Result<Snapshot, TargetError> {
-        Ok(self.0.now().snapshot(scope))
+        let snapshot = || Ok(self.0.now().snapshot(scope));
+        self.0.ask(Operation::Snapshot, None, snapshot).await
     }
 
     async fn watch(
@@ -247,37 +397,53 @@ impl Target for MemoryTarget {
         scope: &Scope,
         version: &str,
     ) -> Result<BoxStream<'static, Result<WatchEvent, TargetError>>, TargetError> {
-        let version: u64 = version.parse().map_err(|_| expired(version))?;
-        if let Watched::Expired = self.0.now().changes(scope, version, 1) {
-            return Err(expired(&version));
-        }
-        let watch = Watch {
-            shared: Arc::clone(&self.0),
-            scope: scope.clone(),
-            version,
-            epoch: self.0.epoch.load(Ordering::SeqCst),
-            ended: false,
+        let begin = || {
+            let number: u64 = version.parse().map_err(|_| expired(version))?;
+            let begun = self.0.now().changes(scope, number, 1);
+            if matches!(begun, Watched::Expired) || self.0.faults().expires_watch() {
+                return Err(expired(version));
+            }
+            Ok(Watch {
+                shared: Arc::clone(&self.0),
+                scope: scope.clone(),
+                version: number,
+                epoch: self.0.epoch.load(Ordering::SeqCst),
+                broken: false,
+                ended: false,
+            })
         };
+        let watch = self.0.ask(Operation::Watch, None, begin).await?;
         Ok(stream::unfold(watch, Watch::next)
             .flat_map(stream::iter)
             .boxed())
     }
 
     async fn get(&self, key: &ObjectKey) -> Result<Option<Object>, TargetError> {
-        let server = self.0.now();
-        if !server.known(&key.group_kind()) {
-            return Err(TargetError::UnknownKind {
-                gvk: GroupVersionKind::new(&key.group, "", &key.kind),
-            });
-        }
-        Ok(server.get(key).cloned())
+        let get = || {
+            let server = self.0.now();
+            if !server.known(&key.group_kind()) {
+                return Err(TargetError::UnknownKind {
+                    gvk: GroupVersionKind::new(&key.group, "", &key.kind),
+                });
+            }
+            Ok(server.get(key).cloned())
+        };
+        self.0.ask(Operation::Get, Some(key), get).await
     }
 
     async fn apply(&self, object: &Object, options: &ApplyOptions) -> Result<Applied, TargetError> {
-        self.0.write(|server| server.apply(object, options))
+        let key = object.key();
+        let apply = || self.0.write(|server| server.apply(object, options));
+        let operation = if options.dry_run {
+            Operation::DryRun
+        } else {
+            Operation::Apply
+        };
+        self.0.ask(operation, Some(&key), apply).await
     }
 
     async fn delete(&self, key: &ObjectKey, options: &DeleteOptions) -> Result<(), TargetError> {
-        self.0.write(|server| server.delete(key, options))
+        let delete = || self.0.write(|server| server.delete(key, options));
+        self.0.ask(Operation::Delete, Some(key), delete).await
     }
 }

@@ -194,6 +194,24 @@ impl Server {
             .expect("nothing is in the way of a first namespace");
     }
 
+    /// Sets the status of an object.
+    pub(crate) fn set_status_of(
+        &mut self,
+        key: &ObjectKey,
+        status: Value,
+    ) -> Result<Object, TargetError> {
+        let Some(mut object) = self.objects.get(key).cloned() else {
+            return Err(TargetError::NotFound { key: key.clone() });
+        };
+        object.as_map_mut().insert("status", status);
+        self.put_as(key, object, super::CONTROLLER, "status");
+        Ok(self
+            .objects
+            .get(key)
+            .cloned()
+            .unwrap_or_else(|| unreachable!("a status keeps its object")))
+    }
+
     /// Changes an object as somebody with a text editor would.
     pub(crate) fn edit(
         &mut self,
