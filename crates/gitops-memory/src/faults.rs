@@ -98,7 +98,7 @@ impl Fault {
 
     /// Lets the next write go wrong, apply or delete, once.
     #[must_use]
-    pub const fn on_write(kind: FaultKind) -> Self {
+    pub fn on_write(kind: FaultKind) -> Self {
         Self {
             operation: None,
             ..Self::new(Operation::Apply, kind)

@@ -5,10 +5,9 @@ use std::time::Duration;
 use gitops_core::{DeleteOptions, Propagation, TargetError};
 use gitops_manifest::{Object, ObjectKey, Str, Value};
 
-use super::Server;
 use super::definition;
-use super::merge::finalizers;
 use super::write::check_precondition;
+use super::{CONTROLLER, Server, finalizers};
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
@@ -63,11 +62,13 @@ impl Server {
             let grace = self.grace_of(key, &object);
             let seconds = u64::try_from(grace).unwrap_or(0);
             let until = (self.now + Duration::from_secs(seconds)).to_second();
-            let generation = object.generation().unwrap_or(0) + 1;
+            let generation = object.generation();
             let metadata = object.metadata_mut();
             metadata.insert("deletionTimestamp", until.to_string());
             metadata.insert("deletionGracePeriodSeconds", grace);
-            metadata.insert("generation", generation);
+            if let Some(generation) = generation {
+                metadata.insert("generation", generation + 1);
+            }
             if key.kind == "Namespace" && key.group.is_empty() {
                 let status = object.as_map_mut().entry_object("status");
                 status.insert("phase", "Terminating");
@@ -107,7 +108,7 @@ impl Server {
                 for uid in owners.absent.iter().chain(&owners.waiting) {
                     free(&mut freed, uid);
                 }
-                self.put_as(key, freed, super::CONTROLLER, "");
+                self.put_as(key, freed, CONTROLLER, "");
                 return true;
             }
             return false;
@@ -173,7 +174,7 @@ impl Server {
             for dependent in dependents {
                 if let Some(mut freed) = self.objects.get(&dependent).cloned() {
                     free(&mut freed, object.uid());
-                    self.put_as(&dependent, freed, super::CONTROLLER, "");
+                    self.put_as(&dependent, freed, CONTROLLER, "");
                 }
             }
             self.remove_finalizer(key, ORPHAN);

@@ -1,9 +1,11 @@
 //! Definitions of kinds: they are served a moment after they were written, and go with all their objects.
 
+use std::sync::Arc;
+
 use gitops_core::{DeleteOptions, Propagation};
 use gitops_manifest::{Map, Object, ObjectKey, Value};
 
-use super::{Server, kinds, merge};
+use super::{Server, finalizers, kinds};
 
 /// Keeps a definition until its objects are gone.
 pub(super) const FINALIZER: &str = "customresourcecleanup.apiextensions.k8s.io";
@@ -66,9 +68,23 @@ impl Server {
         self.put_as(key, definition, MANAGER, "status");
     }
 
+    /// Makes the schemas of a definition known; where one cannot be read, objects of its kind are taken as
+    /// they are.
+    pub(super) fn register_schema(&mut self, definition: &Object) {
+        // What the server cannot make sense of it would have refused; an object without a schema is taken.
+        let _ = Arc::make_mut(&mut self.schemas).register_crd(definition);
+    }
+
+    /// Serves the kinds of a definition no longer.
+    pub(super) fn forget_definition(&mut self, definition: &Object) {
+        for gvk in self.kinds.forget(definition) {
+            Arc::make_mut(&mut self.schemas).forget(&gvk);
+        }
+    }
+
     /// Deletes the objects of a kind that is going, then lets the definition go.
     fn remove_instances(&mut self, key: &ObjectKey, definition: &Object) {
-        if !merge::finalizers(definition).contains(&FINALIZER) {
+        if !finalizers(definition).contains(&FINALIZER) {
             return;
         }
         let Some(kind) = kinds::defined_kind(definition) else {

@@ -344,6 +344,13 @@ const BUILT_IN: &[(&str, &str, &str, &str, bool, bool)] = &[
     ),
 ];
 
+/// Whether a kind is one of Kubernetes itself.
+pub(super) fn is_built_in(group: &str, kind: &str) -> bool {
+    BUILT_IN
+        .iter()
+        .any(|known| known.0 == group && known.2 == kind)
+}
+
 /// One version of a kind, as it is served.
 #[derive(Clone, Debug)]
 pub(crate) struct Served {
@@ -428,12 +435,13 @@ impl Kinds {
         self.publish();
     }
 
-    /// Serves the kinds of a definition no longer.
-    pub(crate) fn forget(&mut self, definition: &Object) {
-        if let Some((kind, _)) = read_definition(definition) {
-            self.served.remove(&kind);
-            self.publish();
-        }
+    /// Serves the kinds of a definition no longer, and names them.
+    pub(crate) fn forget(&mut self, definition: &Object) -> Vec<GroupVersionKind> {
+        let kind = defined_kind(definition);
+        let served = kind.and_then(|kind| self.served.remove(&kind));
+        self.publish();
+        let served = served.into_iter().flatten();
+        served.map(|served| served.api.gvk).collect()
     }
 }
 

@@ -5,7 +5,8 @@ mod collect;
 mod defaults;
 mod definition;
 mod kinds;
-mod merge;
+mod prepare;
+mod validate;
 mod workload;
 mod write;
 
@@ -14,6 +15,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use gitops_core::{Discovery, Scope, Snapshot, TargetError, Timestamp, WatchEvent};
+use gitops_diff::schema::Schemas;
 use gitops_manifest::{GroupKind, Object, ObjectKey, Str, Value};
 
 use crate::Simulation;
@@ -53,6 +55,7 @@ pub(crate) struct Server {
     /// The objects that name an owner, by the UID of the owner.
     owned: BTreeMap<Str, BTreeSet<ObjectKey>>,
     kinds: Kinds,
+    schemas: Arc<Schemas>,
     random: Random,
     /// The resource version of the latest change.
     version: u64,
@@ -90,6 +93,7 @@ impl Server {
             keys: BTreeMap::new(),
             owned: BTreeMap::new(),
             kinds: Kinds::built_in(),
+            schemas: Arc::default(),
             random: Random::new(seed),
             version: 0,
             history: VecDeque::new(),
@@ -251,7 +255,7 @@ impl Server {
         self.progress.remove(object.uid());
         self.record(key, WatchEvent::Deleted(object.clone()));
         if definition::is_definition(key) {
-            self.kinds.forget(&object);
+            self.forget_definition(&object);
         }
         self.notice(key, &object);
         let soon = self.now + self.simulation.reaction;
@@ -348,11 +352,6 @@ impl Server {
             _ => {}
         }
     }
-
-    /// Puts an object that a manager has changed, or a subresource of it.
-    fn put_as(&mut self, key: &ObjectKey, object: Object, _manager: &str, _subresource: &str) {
-        self.update(key, object);
-    }
 }
 
 /// Returns the UIDs of the owners that an object names.
@@ -361,5 +360,14 @@ fn owner_uids(object: &Object) -> Vec<Str> {
     let owners = owners.map(|owners| owners.iter()).into_iter().flatten();
     owners
         .filter_map(|owner| owner["uid"].as_str().map(Str::from))
+        .collect()
+}
+
+/// Returns the finalizers of an object.
+fn finalizers(object: &Object) -> Vec<&str> {
+    let list = object.meta("finalizers").and_then(Value::as_array);
+    list.into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
         .collect()
 }

@@ -1,22 +1,25 @@
 //! Writes: create, replace, and the two kinds of apply.
 
 use gitops_core::{Applied, ApplyMode, ApplyOptions, Effect, Precondition, TargetError};
+use gitops_diff::strategic::ThreeWayOptions;
+use gitops_diff::structured::{self, WriteError, WriteOptions};
+use gitops_diff::{merge_patch, strategic};
 use gitops_manifest::{Map, Object, ObjectKey, Str, Value};
 
-use super::{Server, defaults, merge};
+use super::validate::{self, invalid};
+use super::{CONTROLLER, Server, collect, defaults, definition, prepare};
 
 /// The annotation in which client-side apply keeps what it wrote.
-pub(super) const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Fields of `metadata` that the server alone writes.
-const SERVER_FIELDS: [&str; 7] = [
+const SERVER_FIELDS: [&str; 6] = [
     "uid",
     "resourceVersion",
     "generation",
     "creationTimestamp",
     "deletionTimestamp",
     "deletionGracePeriodSeconds",
-    "managedFields",
 ];
 
 impl Server {
@@ -39,73 +42,188 @@ impl Server {
             desired.metadata_mut().insert("name", name);
         }
         let key = desired.key();
-        if key.name.is_empty() {
-            return Err(invalid(
-                &key,
-                "metadata.name: name or generateName is required",
-            ));
-        }
-        if namespaced && key.namespace.is_empty() {
-            return Err(invalid(
-                &key,
-                "metadata.namespace: objects of this kind live in a namespace",
-            ));
+        validate::names(&key, &desired, namespaced)?;
+        if has_status {
+            desired.as_map_mut().remove("status");
         }
         let live = self.objects.get(&key).cloned();
         check_precondition(&key, live.as_ref(), &options.precondition)?;
-        let Some(live) = live else {
-            return self.create(&key, desired, options, has_status);
-        };
-        if options.mode == ApplyMode::Create {
-            return Err(TargetError::AlreadyExists { key });
+        match live {
+            Some(_) if options.mode == ApplyMode::Create => Err(TargetError::AlreadyExists { key }),
+            Some(live) => self.change_live(&key, &live, desired, options),
+            None => self.create(&key, desired, options),
         }
-        let previous = previous_of(&live, options);
-        let mut merged = match options.mode {
-            ApplyMode::ServerSide | ApplyMode::ClientSide => {
-                let mut clean = desired.clone();
-                strip(&mut clean);
-                let map = merge::three_way(previous.as_ref(), clean.as_map(), live.as_map());
-                Object::new(map).map_err(|error| invalid(&key, error.to_string()))?
-            }
-            ApplyMode::Replace | ApplyMode::Create => {
-                let stated = desired.resource_version();
-                if !stated.is_empty() && stated != live.resource_version() {
-                    return Err(TargetError::Changed {
-                        key,
-                        reason: format!(
-                            "it is at resource version {}, the write was made for {stated}",
-                            live.resource_version()
-                        ),
-                    });
-                }
-                desired.clone()
-            }
-        };
-        defaults::complete(&key, &mut merged);
-        keep_server_fields(&mut merged, &live);
-        if has_status {
-            keep_field(&mut merged, &live, "status");
+    }
+
+    fn create(
+        &mut self,
+        key: &ObjectKey,
+        mut desired: Object,
+        options: &ApplyOptions,
+    ) -> Result<Applied, TargetError> {
+        if !key.namespace.is_empty() {
+            self.check_namespace(key)?;
         }
-        note_applied(&mut merged, &desired, options);
-        if merged == live {
+        let stated_version = !desired.resource_version().is_empty();
+        let stated_uid = !desired.uid().is_empty();
+        if options.mode == ApplyMode::ServerSide && stated_uid {
+            let reason = "an object of this uid is to be changed, and there is none".to_owned();
+            return Err(TargetError::Changed {
+                key: key.clone(),
+                reason,
+            });
+        }
+        if stated_version && options.mode == ApplyMode::Create {
+            return Err(invalid(
+                key,
+                "resourceVersion should not be set on objects to be created",
+            ));
+        }
+        strip(&mut desired);
+        let write = self.write_options(options);
+        let mut object = if options.mode == ApplyMode::ServerSide {
+            let written = structured::apply(None, &desired, &write, &self.schemas);
+            let applied = written.map_err(|error| refused(key, error))?.object;
+            let mut object = prepare::object(key, &applied, &self.schemas, options.validate)?;
+            self.complete_new(key, &mut object);
+            object
+        } else {
+            if options.mode == ApplyMode::ClientSide {
+                note_applied(&mut desired);
+            }
+            let mut object = prepare::object(key, &desired, &self.schemas, options.validate)?;
+            self.complete_new(key, &mut object);
+            let written = structured::update(None, &object, &write, &self.schemas);
+            written.map_err(|error| refused(key, error))?.object
+        };
+        validate::object(key, &object)?;
+        let uid = self.random.uuid();
+        let created = self.now.to_second().to_string();
+        let metadata = object.metadata_mut();
+        metadata.insert("uid", uid);
+        metadata.insert("creationTimestamp", created);
+        if prepare::has_generation(key) {
+            metadata.insert("generation", 1);
+        }
+        prepare::after_uid(key, &mut object);
+        if !options.dry_run {
+            object = self.put(key, object);
+            if definition::is_definition(key) {
+                self.register_schema(&object);
+            }
+        }
+        Ok(Applied {
+            object,
+            effect: Effect::Created,
+        })
+    }
+
+    /// Fills in what a new object gets of the server.
+    fn complete_new(&mut self, key: &ObjectKey, object: &mut Object) {
+        defaults::complete(key, object);
+        match (key.group.as_str(), key.kind.as_str()) {
+            ("", "Namespace") => collect::complete_namespace(object),
+            ("", "Service") => {
+                let number = self.random.next();
+                prepare::give_address(object, number);
+            }
+            _ => {}
+        }
+    }
+
+    fn change_live(
+        &mut self,
+        key: &ObjectKey,
+        live: &Object,
+        mut desired: Object,
+        options: &ApplyOptions,
+    ) -> Result<Applied, TargetError> {
+        check_stated(key, &desired, live)?;
+        let in_version = prepare::in_version(live, desired.api_version());
+        let write = self.write_options(options);
+        strip(&mut desired);
+        let merged = match options.mode {
+            ApplyMode::ServerSide => {
+                let written = structured::apply(Some(&in_version), &desired, &write, &self.schemas);
+                written.map_err(|error| refused(key, error))?.object
+            }
+            ApplyMode::ClientSide => {
+                note_applied(&mut desired);
+                let merged = self.three_way(key, &in_version, &desired)?;
+                let mut object = Object::new(merged).map_err(|e| invalid(key, e.to_string()))?;
+                keep_field(&mut object, &in_version, "metadata", "managedFields");
+                object
+            }
+            ApplyMode::Replace | ApplyMode::Create => desired,
+        };
+        let mut object = prepare::object(key, &merged, &self.schemas, options.validate)?;
+        keep_server_fields(&mut object, live);
+        if self.served(&object)?.has_status {
+            keep_status(&mut object, live);
+        }
+        prepare::keep_given(key, &mut object, live);
+        defaults::complete(key, &mut object);
+        if options.mode != ApplyMode::ServerSide {
+            let written = structured::update(Some(&in_version), &object, &write, &self.schemas);
+            object = match written {
+                Ok(written) => written.object,
+                // The API server makes such a write without managed fields.
+                Err(_) => object,
+            };
+        }
+        validate::object(key, &object)?;
+        validate::change(key, &object, live)?;
+        if same_but_times(&object, &in_version) {
             return Ok(Applied {
-                object: live,
+                object: live.clone(),
                 effect: Effect::Unchanged,
             });
         }
-        if differs_in_spec(&merged, &live) {
-            let generation = live.generation().unwrap_or(0) + 1;
-            merged.metadata_mut().insert("generation", generation);
+        raise_generation(key, &mut object, live);
+        if !options.dry_run {
+            object = self.update(key, object);
+            if definition::is_definition(key) {
+                self.register_schema(&object);
+            }
         }
-        let object = if options.dry_run {
-            merged
-        } else {
-            self.update(&key, merged)
-        };
         Ok(Applied {
             object,
             effect: Effect::Configured,
         })
+    }
+
+    /// Merges as `kubectl apply` does on the client's side: by strategic merge for built-in kinds, by merge
+    /// patch for others.
+    fn three_way(
+        &self,
+        key: &ObjectKey,
+        live: &Object,
+        desired: &Object,
+    ) -> Result<Map, TargetError> {
+        let previous = live.annotation(LAST_APPLIED);
+        let previous = previous.and_then(|text| Value::from_json(text).ok());
+        let previous = previous.unwrap_or_default();
+        let (desired, live) = (desired.to_value(), live.to_value());
+        let ty = self
+            .schemas
+            .of(&Object::try_from(desired.clone()).map_err(|e| invalid(key, e.to_string()))?);
+        let merged = match ty.filter(|ty| ty.is_built_in()) {
+            Some(ty) => {
+                let options = ThreeWayOptions::default().overwrite(true);
+                strategic::create_three_way(&previous, &desired, &live, ty, &options)
+                    .and_then(|patch| strategic::apply(&live, &patch, ty))
+                    .map_err(|error| invalid(key, error.to_string()))?
+            }
+            None => {
+                let patch = merge_patch::three_way(&previous, &desired, &live)
+                    .map_err(|error| invalid(key, error.to_string()))?;
+                merge_patch::apply(&live, &patch)
+            }
+        };
+        match merged {
+            Value::Object(map) => Ok(map),
+            _ => Err(invalid(key, "what comes out of the merge is no object")),
+        }
     }
 
     /// Creates an object as a controller does.
@@ -119,41 +237,10 @@ impl Server {
         self.apply(object, &options)
     }
 
-    fn create(
-        &mut self,
-        key: &ObjectKey,
-        mut desired: Object,
-        options: &ApplyOptions,
-        has_status: bool,
-    ) -> Result<Applied, TargetError> {
-        if !key.namespace.is_empty() {
-            self.check_namespace(key)?;
-        }
-        strip(&mut desired);
-        if has_status {
-            desired.as_map_mut().remove("status");
-        }
-        let applied = desired.clone();
-        defaults::complete(key, &mut desired);
-        note_applied(&mut desired, &applied, options);
-        let uid = self.random.uuid();
-        let created = self.now.to_second().to_string();
-        let metadata = desired.metadata_mut();
-        metadata.insert("uid", uid);
-        metadata.insert("generation", 1);
-        metadata.insert("creationTimestamp", created);
-        if key.kind == "Namespace" && key.group.is_empty() {
-            super::collect::complete_namespace(&mut desired);
-        }
-        let object = if options.dry_run {
-            desired
-        } else {
-            self.put(key, desired)
-        };
-        Ok(Applied {
-            object,
-            effect: Effect::Created,
-        })
+    fn write_options(&self, options: &ApplyOptions) -> WriteOptions {
+        WriteOptions::new(&options.manager)
+            .force(options.force)
+            .time(self.now.to_second().to_string())
     }
 
     fn check_namespace(&self, key: &ObjectKey) -> Result<(), TargetError> {
@@ -176,11 +263,32 @@ impl Server {
 
     /// Puts a changed object, or removes it where it was only kept by its finalizers and has none left.
     pub(super) fn update(&mut self, key: &ObjectKey, object: Object) -> Object {
-        if object.is_deleting() && !super::collect::is_held(&object) {
+        if object.is_deleting() && !collect::is_held(&object) {
             self.objects.insert(key.clone(), object.clone());
             return self.take(key).unwrap_or(object);
         }
         self.put(key, object)
+    }
+
+    /// Puts an object that a manager has changed, or a subresource of it, with the manager's name to what it
+    /// changed.
+    pub(super) fn put_as(
+        &mut self,
+        key: &ObjectKey,
+        object: Object,
+        manager: &str,
+        subresource: &str,
+    ) {
+        let write = WriteOptions::new(manager)
+            .time(self.now.to_second().to_string())
+            .subresource(subresource);
+        let live = self.objects.get(key);
+        let object = match structured::update(live, &object, &write, &self.schemas) {
+            Ok(written) if !written.changed => return,
+            Ok(written) => written.object,
+            Err(_) => object,
+        };
+        self.update(key, object);
     }
 
     pub(super) fn create_namespace(&mut self, name: &str) {
@@ -190,7 +298,7 @@ impl Server {
             ("metadata", Map::from([("name", name)]).into()),
         ]);
         let namespace = Object::new(map).expect("it has an API version and a kind");
-        self.apply(&namespace, &ApplyOptions::server_side("kube-apiserver"))
+        self.create_as(&namespace, "kube-apiserver")
             .expect("nothing is in the way of a first namespace");
     }
 
@@ -203,13 +311,13 @@ impl Server {
         let Some(mut object) = self.objects.get(key).cloned() else {
             return Err(TargetError::NotFound { key: key.clone() });
         };
+        if object.get("status") == Some(&status) {
+            return Ok(object);
+        }
         object.as_map_mut().insert("status", status);
-        self.put_as(key, object, super::CONTROLLER, "status");
-        Ok(self
-            .objects
-            .get(key)
-            .cloned()
-            .unwrap_or_else(|| unreachable!("a status keeps its object")))
+        self.put_as(key, object, CONTROLLER, "status");
+        let written = self.objects.get(key).cloned();
+        written.ok_or_else(|| TargetError::NotFound { key: key.clone() })
     }
 
     /// Changes an object as somebody with a text editor would.
@@ -221,24 +329,40 @@ impl Server {
         let Some(live) = self.objects.get(key).cloned() else {
             return Err(TargetError::NotFound { key: key.clone() });
         };
-        let mut object = live.clone();
+        let mut object = live;
         change(&mut object);
-        keep_server_fields(&mut object, &live);
-        if object == live {
-            return Ok(live);
+        if object.key() != *key {
+            return Err(invalid(key, "an edit cannot make another object of it"));
         }
-        if differs_in_spec(&object, &live) {
-            let generation = live.generation().unwrap_or(0) + 1;
-            object.metadata_mut().insert("generation", generation);
-        }
-        Ok(self.update(key, object))
+        let mut options = ApplyOptions::server_side("kubectl-edit").with_mode(ApplyMode::Replace);
+        options.validate = true;
+        Ok(self.apply(&object, &options)?.object)
     }
 }
 
-pub(super) fn invalid(key: &ObjectKey, reason: impl Into<String>) -> TargetError {
-    TargetError::Invalid {
-        key: key.clone(),
-        reason: reason.into(),
+/// Tells of a write that the rules of structured merge refuse.
+fn refused(key: &ObjectKey, error: WriteError) -> TargetError {
+    match error {
+        WriteError::Conflicts { conflicts } => TargetError::Conflict {
+            key: key.clone(),
+            conflicts: conflicts
+                .0
+                .into_iter()
+                .map(|conflict| gitops_core::FieldConflict {
+                    manager: conflict.manager.name.to_string(),
+                    field: conflict.path.to_string(),
+                })
+                .collect(),
+        },
+        other => {
+            let mut reason = other.to_string();
+            let mut source = std::error::Error::source(&other);
+            while let Some(cause) = source {
+                reason = format!("{reason}: {cause}");
+                source = cause.source();
+            }
+            invalid(key, reason)
+        }
     }
 }
 
@@ -282,6 +406,27 @@ pub(super) fn check_precondition(
     }
 }
 
+/// Checks what a written object says itself of the live one.
+fn check_stated(key: &ObjectKey, desired: &Object, live: &Object) -> Result<(), TargetError> {
+    let stated = [
+        ("uid", desired.uid(), live.uid()),
+        (
+            "resource version",
+            desired.resource_version(),
+            live.resource_version(),
+        ),
+    ];
+    for (what, stated, is) in stated {
+        if !stated.is_empty() && stated != is {
+            return Err(TargetError::Changed {
+                key: key.clone(),
+                reason: format!("its {what} is {is}, not {stated}"),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Takes out what only the server writes.
 fn strip(object: &mut Object) {
     if object.get("metadata").is_some() {
@@ -292,15 +437,24 @@ fn strip(object: &mut Object) {
     }
 }
 
-fn keep_field(object: &mut Object, live: &Object, field: &str) {
-    match live.get(field) {
-        Some(value) if object.get(field) != Some(value) => {
-            object.as_map_mut().insert(field, value.clone());
+fn keep_status(object: &mut Object, live: &Object) {
+    match live.get("status") {
+        Some(value) if object.get("status") != Some(value) => {
+            object.as_map_mut().insert("status", value.clone());
         }
-        None if object.get(field).is_some() => {
-            object.as_map_mut().remove(field);
+        None if object.get("status").is_some() => {
+            object.as_map_mut().remove("status");
         }
         _ => {}
+    }
+}
+
+fn keep_field(object: &mut Object, live: &Object, parent: &str, field: &str) {
+    if let Some(value) = live.at(&[parent, field]) {
+        object
+            .as_map_mut()
+            .entry_object(parent)
+            .insert(field, value.clone());
     }
 }
 
@@ -316,41 +470,44 @@ fn keep_server_fields(object: &mut Object, live: &Object) {
     }
 }
 
-/// Whether two states of an object differ in anything but `metadata` and `status`.
-fn differs_in_spec(a: &Object, b: &Object) -> bool {
-    let rest = |object: &Object| -> Vec<(Str, Value)> {
-        let entries = object.as_map().entries().iter();
-        entries
-            .filter(|(key, _)| key != "metadata" && key != "status")
-            .cloned()
-            .collect()
+/// Whether two states of an object are one, apart from when managers wrote.
+fn same_but_times(a: &Object, b: &Object) -> bool {
+    if a == b {
+        return true;
+    }
+    let plain = |object: &Object| {
+        let mut object = object.clone();
+        if let Some(Value::Array(entries)) = object.metadata_mut().get_mut("managedFields") {
+            for entry in entries.make_mut() {
+                if let Some(entry) = entry.as_object_mut() {
+                    entry.remove("time");
+                }
+            }
+        }
+        object
     };
-    rest(a) != rest(b)
+    plain(a) == plain(b)
 }
 
-fn previous_of(live: &Object, options: &ApplyOptions) -> Option<Map> {
-    if options.mode == ApplyMode::Replace {
-        return None;
+/// Counts a change of anything but `metadata` and `status`.
+pub(super) fn raise_generation(key: &ObjectKey, object: &mut Object, live: &Object) {
+    fn rest(object: &Object) -> impl Iterator<Item = &(Str, Value)> {
+        let entries = object.as_map().entries().iter();
+        entries.filter(|(name, _)| !matches!(name.as_str(), "metadata" | "status" | "apiVersion"))
     }
-    let text = live.annotation(LAST_APPLIED)?;
-    match Value::from_json(text) {
-        Ok(Value::Object(map)) => Some(map),
-        _ => None,
+    if prepare::has_generation(key) && !rest(object).eq(rest(live)) {
+        let generation = live.generation().unwrap_or(0) + 1;
+        object.metadata_mut().insert("generation", generation);
     }
 }
 
-/// Writes down what was applied, for the next apply to know what it no longer names.
-fn note_applied(object: &mut Object, desired: &Object, options: &ApplyOptions) {
-    if options.mode != ApplyMode::ClientSide {
-        return;
-    }
-    let mut noted = desired.clone();
-    if noted.annotation(LAST_APPLIED).is_some() {
-        noted
-            .metadata_mut()
-            .entry_object("annotations")
-            .remove(LAST_APPLIED);
-    }
+/// Writes down what is applied, for the next apply to know what it no longer names.
+fn note_applied(object: &mut Object) {
+    let mut noted = object.clone();
+    noted
+        .metadata_mut()
+        .entry_object("annotations")
+        .remove(LAST_APPLIED);
     let mut text = noted.to_value().to_json();
     text.push('\n');
     object.set_annotation(LAST_APPLIED, text);
