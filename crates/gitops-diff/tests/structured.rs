@@ -2,13 +2,13 @@
 
 use std::sync::Mutex;
 
-use gitops_diff::schema::{Schema, TypeRef};
+use gitops_diff::schema::{Schema, Schemas, TypeRef};
 use gitops_diff::structured::{
     Conflict, Conflicts, ConvertError, Converter, Duplicates, Emptied, FieldComparison, FieldPath,
     FieldSet, Ignored, ManagerId, Managers, Owned, PathElement, Pattern, Typed, UpdateError,
     Updater, compare_values,
 };
-use gitops_manifest::{Str, Value};
+use gitops_manifest::{Object, Str, Value};
 
 use crate::support::{Tally, cases, same, suite};
 
@@ -716,4 +716,48 @@ fn conformance_updater() {
         }
         Ok(())
     });
+}
+
+/// The field sets and comparisons of built-in kinds.
+#[test]
+fn conformance_gitops_diff_field_sets() {
+    let Some(folder) = suite("gitops-diff") else {
+        return;
+    };
+    let text = std::fs::read(folder.join("normalize.json")).expect("the cases can be read");
+    let document = Value::from_json(text).expect("the cases are JSON");
+    let schemas = Schemas::default();
+    let mut tally = Tally::new("gitops-diff (set-of, compare)");
+    for case in cases(&document) {
+        let mode = text_of(case, "mode");
+        if mode != "set-of" && mode != "compare" {
+            continue;
+        }
+        let check = || {
+            let live = Object::try_from(case["live"].clone()).map_err(|error| error.to_string())?;
+            let ty = schemas.of(&live).ok_or("the kind is not built in")?;
+            let live = typed(&case["live"], ty, Duplicates::Refuse)?;
+            let expect = &case["expect"];
+            if mode == "set-of" {
+                return same_fields("fields", &live.field_set(), &expect["fields"]);
+            }
+            let comparison = live.compare(&typed(&case["config"], ty, Duplicates::Refuse)?);
+            same_fields("added", &comparison.added, &expect["added"])?;
+            same_fields("modified", &comparison.modified, &expect["modified"])?;
+            same_fields("removed", &comparison.removed, &expect["removed"])
+        };
+        tally.check(text_of(case, "name"), check());
+    }
+    tally.finish();
+}
+
+fn text_of<'v>(value: &'v Value, name: &str) -> &'v str {
+    value[name].as_str().unwrap_or_default()
+}
+
+/// Compares a set with one in its serialised form.
+fn same_fields(what: &str, got: &FieldSet, want: &Value) -> Result<(), String> {
+    same(what, &got.to_value(), want)?;
+    let text = Value::from_json(got.to_json()).expect("the text is JSON");
+    same(what, &text, want)
 }

@@ -177,7 +177,7 @@ static NOBODYS: LazyLock<FieldSet> = LazyLock::new(|| {
 
 /// Takes objects for what the kind is in another version. Where that version is served but has another form,
 /// the fields keep the names that they have in the version of the request.
-struct Served<'s> {
+pub(super) struct Served<'s> {
     schemas: &'s Schemas,
     group: &'s str,
     kind: &'s str,
@@ -203,15 +203,15 @@ impl Converter for Served<'_> {
 }
 
 /// One request: the kind that it is about, and how objects of it are held.
-struct Request<'s> {
+pub(super) struct Request<'s> {
     schemas: &'s Schemas,
     object: &'s Object,
-    ty: TypeRef<'s>,
+    pub(super) ty: TypeRef<'s>,
     known: bool,
 }
 
 impl<'s> Request<'s> {
-    fn new(object: &'s Object, schemas: &'s Schemas) -> Self {
+    pub(super) fn new(object: &'s Object, schemas: &'s Schemas) -> Self {
         let known = schemas.of(object);
         Self {
             schemas,
@@ -221,7 +221,8 @@ impl<'s> Request<'s> {
         }
     }
 
-    fn updater(&self, subresource: &str) -> Updater<Served<'s>> {
+    /// The rules for a write to a subresource, or where that is `None`, for a merge that ignores nothing.
+    pub(super) fn updater(&self, subresource: Option<&str>) -> Updater<Served<'s>> {
         let updater = Updater::new(Served {
             schemas: self.schemas,
             group: self.object.group(),
@@ -230,7 +231,7 @@ impl<'s> Request<'s> {
             known: self.known,
         })
         .emptied(Emptied::Empty);
-        match self.reset_fields(subresource) {
+        match subresource.and_then(|subresource| self.reset_fields(subresource)) {
             Some(fields) => updater.ignore(self.object.api_version(), Ignored::Fields(fields)),
             None => updater,
         }
@@ -330,7 +331,7 @@ impl<'s> Request<'s> {
         let api_version = self.object.api_version();
         // Under a name of its own, so that what the manager had does not count as changed by somebody else.
         let now = ManagerId::updater("", Str::default());
-        let updater = self.updater(&options.subresource);
+        let updater = self.updater(Some(&options.subresource));
         updater
             .update(live, new, api_version, managers, &now)
             .map_err(|source| WriteError::Update { source })?;
@@ -468,7 +469,7 @@ pub fn apply(
     let typed = Typed::new(config.to_value(), request.ty, Duplicates::Refuse)
         .map_err(|source| WriteError::Config { source })?;
     let id = options.id(Operation::Apply, config.api_version());
-    let updater = request.updater(&options.subresource);
+    let updater = request.updater(Some(&options.subresource));
     let attempt = |managers: &mut Managers, force| {
         updater.apply(&before, &typed, config.api_version(), managers, &id, force)
     };
