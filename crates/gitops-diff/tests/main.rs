@@ -12,3 +12,4 @@ mod strategic;
 mod structured;
 mod support;
 mod values;
+mod writes;

@@ -12,6 +12,7 @@ mod path;
 mod pattern;
 mod prediction;
 mod reconcile;
+mod registry;
 mod remove;
 mod server;
 mod set;

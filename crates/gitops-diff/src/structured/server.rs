@@ -6,9 +6,10 @@ use gitops_manifest::{Object, ObjectError, Str, Value};
 
 use super::managers::{Conflicts, ManagerId, Managers, ManagersError, Operation, Owned, seconds};
 use super::path::FieldPath;
+use super::registry;
 use super::remove::Emptied;
 use super::set::FieldSet;
-use super::stored::{as_written, blank, convert_secret, fill_defaults};
+use super::stored::{as_written, blank, fill_defaults};
 use super::typed::{Duplicates, Typed, Unfit};
 use super::updater::{ConvertError, Converter, Ignored, UpdateError, Updater};
 use crate::defaults;
@@ -274,6 +275,9 @@ impl<'s> Request<'s> {
         let Some(fields) = self.reset_fields(&options.subresource) else {
             return;
         };
+        // The status of a new object is the one that it gets without a word.
+        let blank = created.then(|| self.stored(before.clone()));
+        let before = blank.as_ref().unwrap_or(before);
         for name in ["spec", "status"] {
             let path = FieldPath::of_fields(&[name]);
             if !fields.has(&path) || created && name != "status" {
@@ -302,16 +306,10 @@ impl<'s> Request<'s> {
 
     /// The form in which the API server holds a value.
     fn stored(&self, mut value: Value) -> Value {
-        if self.object.api_version() == "v1"
-            && self.object.kind() == "Secret"
-            && let Some(secret) = value.as_object_mut()
-            && secret.contains_key("stringData")
-        {
-            convert_secret(secret);
-        }
         if !self.ty.is_built_in() {
             return fill_defaults(&value, self.ty).unwrap_or(value);
         }
+        registry::convert(&mut value, self.object.group(), self.object.kind());
         match as_written(value, self.ty) {
             // What is filled in has zero values of its own.
             Value::Object(map) => as_written(defaults::apply(map, self.ty).into(), self.ty),
@@ -505,6 +503,9 @@ pub fn apply(
         request.reset(&mut value, before.value(), live.is_none(), options);
     }
     let mut object = Object::try_from(value).map_err(|source| WriteError::Object { source })?;
+    if options.subresource.is_empty() {
+        registry::prepare(&mut object, live);
+    }
     if options.manager == "kubectl"
         && object
             .annotation(LAST_APPLIED)
@@ -543,6 +544,9 @@ pub fn update(
     }
     request.reset(&mut value, before.value(), live.is_none(), options);
     let mut object = Object::try_from(value).map_err(|source| WriteError::Object { source })?;
+    if options.subresource.is_empty() {
+        registry::prepare(&mut object, live);
+    }
     managers.store(&mut object);
     Ok(finish(live, object))
 }

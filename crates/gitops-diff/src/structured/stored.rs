@@ -1,7 +1,6 @@
 //! The form in which an API server holds an object: defaults filled in, and of built-in kinds the zero
 //! values that Go writes.
 
-use base64::Engine as _;
 use gitops_manifest::{Map, Value};
 
 use crate::normalize::typed;
@@ -81,21 +80,6 @@ fn fill_map(entries: &Map, map: MapType<'_>) -> Option<Map> {
         }
     }
     out
-}
-
-/// Moves the `stringData` of a secret into its `data`.
-pub(super) fn convert_secret(secret: &mut Map) {
-    let Some(Value::Object(texts)) = secret.remove("stringData") else {
-        return;
-    };
-    if texts.is_empty() {
-        return;
-    }
-    let data = secret.entry_object("data");
-    for (key, text) in &texts {
-        let text = text.as_str().unwrap_or_default();
-        data.insert(key, base64::engine::general_purpose::STANDARD.encode(text));
-    }
 }
 
 /// The value of a built-in type as Go would write it after reading it: fields that cannot be left out are
