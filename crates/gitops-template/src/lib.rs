@@ -1,14 +1,15 @@
 //! Go text/template and sprig in Rust
 #![deny(missing_docs)]
-#![allow(dead_code)]
 
 mod builtin;
 mod error;
 mod exec;
 mod format;
 mod function;
+mod json;
 mod output;
 mod random;
+mod regexp;
 mod render;
 pub mod semver;
 mod sprig;
@@ -25,7 +26,7 @@ pub use exec::Context;
 pub use function::{Function, Functions, Signature};
 pub use output::Output;
 pub use random::Random;
-pub use render::{Limits, Render, RenderOptions};
+pub use render::{Limits, Render, RenderOptions, Zones};
 pub use template::{MissingKey, Snippet, Templates};
 pub use text::Str;
 pub use time::Time;

@@ -40,6 +40,9 @@ impl Default for Limits {
     }
 }
 
+/// Tells the offset and the abbreviation of a time zone, by its name and a moment.
+pub type Zones = Box<dyn Fn(&str, i64) -> Option<(i32, String)>>;
+
 /// What a render is given besides templates and data.
 #[derive(Default)]
 #[non_exhaustive]
@@ -52,6 +55,10 @@ pub struct RenderOptions {
     pub now: Time,
     /// Asked from time to time whether to stop.
     pub interrupt: Option<Box<dyn FnMut() -> bool>>,
+    /// Tells the offset from UTC in seconds and the abbreviation of a named time zone, such as
+    /// `Europe/Berlin`, at a moment in seconds since 1970. Without it, and where it knows no such
+    /// zone, UTC is used, as Go does for zones that it does not know. `Local` is asked for too.
+    pub zones: Option<Zones>,
     /// A value for the host's own functions, which get it from their [`Context`](crate::Context).
     pub host: Option<Rc<dyn Any>>,
 }
@@ -76,6 +83,7 @@ pub struct Render {
     pub(crate) now: Time,
     pub(crate) host: Option<Rc<dyn Any>>,
     interrupt: Option<Box<dyn FnMut() -> bool>>,
+    zones: Option<Zones>,
     steps: u64,
     written: u64,
     pub(crate) depth: usize,
@@ -97,6 +105,7 @@ impl Render {
             now: options.now,
             host: options.host,
             interrupt: options.interrupt,
+            zones: options.zones,
             steps: 0,
             written: 0,
             depth: 0,
@@ -149,6 +158,21 @@ impl Render {
             return Err(Error::limit("the output", self.limits.output));
         }
         Ok(())
+    }
+
+    /// Returns a time in a named zone.
+    pub(crate) fn in_zone(&self, time: &Time, zone: &str) -> Time {
+        let known = match zone {
+            "" | "UTC" => None,
+            zone => self
+                .zones
+                .as_ref()
+                .and_then(|zones| zones(zone, time.unix())),
+        };
+        match known {
+            Some((offset, name)) => time.in_zone(offset, name),
+            None => time.in_utc(),
+        }
     }
 
     /// Checks the size of a value before a function makes it.

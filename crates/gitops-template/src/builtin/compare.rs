@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::error::{Error, Result};
-use crate::format::display;
+use crate::format::{display, display_string};
 use crate::value::{Kind, Value};
 
 /// What values are compared as.
@@ -81,7 +81,7 @@ fn equal_references(a: &Value, b: &Value) -> Result<bool> {
     let (kind_a, kind_b) = (a.kind(), b.kind());
     if kind_a != kind_b && kind_a != Kind::Invalid && kind_b != Kind::Invalid {
         let (ty_a, ty_b) = (a.type_name(), b.type_name());
-        let (a, b) = (display(a), display(b));
+        let (a, b) = (display_string(a), display(b));
         return Err(Error::new(format!(
             "non-comparable types {a}: {ty_a}, {ty_b}: {b}"
         )));
@@ -91,13 +91,14 @@ fn equal_references(a: &Value, b: &Value) -> Result<bool> {
     }
     match (a, b) {
         (Value::Object(a), Value::Object(b)) => {
-            Ok(std::rc::Rc::ptr_eq(a, b) || a.equals(b.as_ref()))
+            // Pointers equal only themselves.
+            Ok(std::rc::Rc::ptr_eq(a, b) || (kind_a != Kind::Ptr && a.equals(b.as_ref())))
         }
         _ => {
             let ty = b.type_name();
             Err(Error::new(format!(
                 "non-comparable type {}: {ty}",
-                display(b)
+                display_string(b)
             )))
         }
     }

@@ -27,6 +27,11 @@ fn position(index: &Value, length: usize) -> Result<usize> {
     }
 }
 
+/// Returns the type of a value, or of what it points to.
+fn pointee(value: &Value) -> &'static str {
+    value.type_name().trim_start_matches('*')
+}
+
 /// Go lets an index equal the length through its own check and panics only then.
 fn beyond(kind: &str) -> Error {
     Error::new(format!("reflect: {kind} index out of range"))
@@ -67,7 +72,7 @@ pub(super) fn index(values: &[Value]) -> Result<Value> {
                     .unwrap_or_else(|| zero(map.ty().element()))
             }
             other => {
-                let ty = other.type_name();
+                let ty = pointee(other);
                 return Err(Error::new(format!("can't index item of type {ty}")));
             }
         };
@@ -95,7 +100,7 @@ pub(super) fn slice(values: &[Value]) -> Result<Value> {
         Value::Str(text) => text.len(),
         Value::List(list) => list.len(),
         other => {
-            let ty = other.type_name();
+            let ty = pointee(other);
             return Err(Error::new(format!("can't slice item of type {ty}")));
         }
     };
@@ -130,7 +135,7 @@ pub(super) fn length(value: &Value) -> Result<Value> {
                 "reflect: call of reflect.Value.Type on zero Value",
             ));
         }
-        other => return Err(Error::new(format!("len of type {}", other.type_name()))),
+        other => return Err(Error::new(format!("len of type {}", pointee(other)))),
     };
     Ok(Value::Int(length as i64))
 }

@@ -8,9 +8,21 @@ use crate::error::{Error, Result};
 use crate::exec::Context;
 use crate::format;
 use crate::function::{Function, Functions, Signature, Special};
+use crate::text::Str;
 use crate::value::{Type, Value};
 
 pub(crate) use escape::query_escape;
+
+/// Joins what is to be escaped, where nil is no value.
+fn printable(context: &Context<'_>, values: &mut [Value]) -> Result<Str> {
+    for value in values
+        .iter_mut()
+        .filter(|value| matches!(value, Value::Nil))
+    {
+        *value = Value::from("<no value>");
+    }
+    format::sprint(values, context.limits())
+}
 
 /// Adds the built-in functions.
 pub(crate) fn register(functions: &mut Functions) {
@@ -20,15 +32,15 @@ pub(crate) fn register(functions: &mut Functions) {
     };
     let any = || Signature::variadic(&[Any][..], String);
     add("html", any(), |context, values| {
-        let text = format::sprint(values, context.limits())?;
+        let text = printable(context, values)?;
         Ok(Value::Str(escape::html(text)))
     });
     add("js", any(), |context, values| {
-        let text = format::sprint(values, context.limits())?;
+        let text = printable(context, values)?;
         Ok(Value::Str(escape::js(text)))
     });
     add("urlquery", any(), |context, values| {
-        let text = format::sprint(values, context.limits())?;
+        let text = printable(context, values)?;
         Ok(Value::Str(query_escape(text.as_bytes()).into()))
     });
     add("print", any(), |context, values| {

@@ -51,11 +51,6 @@ pub(crate) fn format_float(value: f64, verb: char, precision: Option<usize>) -> 
     out
 }
 
-/// Writes the shortest digits as `%v` does.
-pub(crate) fn write_shortest(out: &mut String, value: f64) {
-    out.push_str(&format_float(value, 'g', None));
-}
-
 fn digits(magnitude: f64, count: Option<usize>) -> Decimal {
     if magnitude == 0.0 {
         return Decimal {

@@ -39,6 +39,21 @@ pub(crate) fn display(value: &Value) -> String {
     output.into_string()
 }
 
+/// Returns a value as `%s` writes it, for messages.
+pub(crate) fn display_string(value: &Value) -> String {
+    let limits = Limits {
+        output: 1 << 20,
+        nesting: 1_000,
+        ..Limits::default()
+    };
+    let text = sprintf(
+        &Str::from_static("%s"),
+        std::slice::from_ref(value),
+        &limits,
+    );
+    text.map_or_else(|_| display(value), |text| text.to_text().into_owned())
+}
+
 /// Returns a value as sprig's `toString` and many other functions take it.
 pub(crate) fn to_text(value: &Value, limits: &Limits) -> Result<Str> {
     match value {

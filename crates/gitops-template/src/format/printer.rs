@@ -224,6 +224,10 @@ impl<'a> Printer<'a> {
     /// Writes a value that is not nil, or one inside of another.
     fn value(&mut self, value: &Value, verb: char, depth: usize) -> Result<()> {
         self.check(depth)?;
+        if verb == 'w' && !self.reporting && !matches!(value, Value::Missing | Value::Nil) {
+            // Only `Errorf` wraps errors.
+            return self.bad_verb(value, verb);
+        }
         match value {
             Value::Missing | Value::Nil => {
                 let text = if self.flags.sharp_v {

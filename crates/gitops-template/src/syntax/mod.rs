@@ -6,6 +6,6 @@ mod parser;
 mod print;
 mod tree;
 
-pub(crate) use number::Number;
+pub(crate) use number::{IntError, Number, parse_float, parse_int};
 pub(crate) use parser::{Delimiters, parse};
 pub(crate) use tree::{NodeId, NodeKind, Span, Tree};

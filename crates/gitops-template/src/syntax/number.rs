@@ -236,7 +236,7 @@ pub(crate) fn parse_float(text: &str) -> Option<f64> {
         hex if hex.starts_with("0x") => parse_hex_float(&hex[2..])?,
         decimal => {
             let valid = |c: char| c.is_ascii_digit() || matches!(c, '.' | 'e' | '+' | '-');
-            if text.contains('_') || !decimal.chars().all(valid) {
+            if !decimal.chars().all(valid) {
                 return None;
             }
             let value: f64 = decimal.parse().ok()?;

@@ -145,11 +145,6 @@ impl List {
         Rc::ptr_eq(&self.data, &other.data)
     }
 
-    /// Returns a number that tells the list from every other while it lives.
-    pub(crate) fn address(&self) -> usize {
-        Rc::as_ptr(&self.data) as usize
-    }
-
     pub(super) fn take_if_last(self, into: &mut Vec<Value>) {
         if let Some(mut data) = Rc::into_inner(self.data) {
             into.append(data.items.get_mut());

@@ -167,11 +167,6 @@ impl Map {
         Rc::ptr_eq(&self.data, &other.data)
     }
 
-    /// Returns a number that tells the map from every other while it lives.
-    pub(crate) fn address(&self) -> usize {
-        Rc::as_ptr(&self.data) as usize
-    }
-
     pub(super) fn take_if_last(self, into: &mut Vec<Value>) {
         if let Some(mut data) = Rc::into_inner(self.data) {
             into.extend(data.entries.get_mut().drain(..).map(|(_, value)| value));

@@ -69,6 +69,11 @@ pub trait Object: Any {
         None
     }
 
+    /// Returns what `deepCopy` makes of the value, if not the value itself.
+    fn copied(&self) -> Option<Value> {
+        None
+    }
+
     /// Tells whether the other value of the same type is equal.
     fn equals(&self, _other: &dyn Object) -> bool {
         false

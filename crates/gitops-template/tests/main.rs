@@ -1,0 +1,5 @@
+//! Tests against what Go's `text/template` and sprig print.
+#![allow(clippy::disallowed_methods)]
+
+mod golden;
+mod limits;
