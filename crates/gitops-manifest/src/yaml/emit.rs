@@ -1,9 +1,14 @@
 //! The writer: values to YAML, as go-yaml writes them.
 
+mod node;
+mod order;
+mod scalar;
+
+pub use node::emit_node;
+use scalar::Analysis;
+
 use super::Profile;
-use super::emit_scalar::Analysis;
 use super::float::format_g64;
-use super::order;
 use super::resolve::{Resolved, resolve};
 use crate::{Array, Map, Number, Value};
 
@@ -85,7 +90,7 @@ pub fn emit_all<'v>(values: impl IntoIterator<Item = &'v Value>, options: &EmitO
 
 /// Where a node stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Context {
+enum Context {
     Root,
     Item,
     /// A key that fits on a line.
@@ -94,31 +99,27 @@ pub(crate) enum Context {
     Mapping,
 }
 
-pub(crate) struct Emitter<'a> {
-    pub(crate) out: &'a mut String,
-    pub(crate) options: &'a EmitOptions,
+struct Emitter<'a> {
+    out: &'a mut String,
+    options: &'a EmitOptions,
     /// Where text is folded.
-    pub(crate) width: usize,
+    width: usize,
     /// How many brackets are open.
-    pub(crate) flow: usize,
-    pub(crate) indent: isize,
+    flow: usize,
+    indent: isize,
     /// The column in characters.
-    pub(crate) column: usize,
+    column: usize,
     /// Whether the last character was a blank, or there is none on the line.
-    pub(crate) whitespace: bool,
+    whitespace: bool,
     /// Whether the line has nothing but indentation and indicators that count as such.
-    pub(crate) indention: bool,
+    indention: bool,
 }
 
 /// Keys up to this many bytes need no `?`.
-pub(crate) const SIMPLE_KEY_BYTES: usize = 128;
+const SIMPLE_KEY_BYTES: usize = 128;
 
 impl<'a> Emitter<'a> {
-    pub(crate) const fn new(
-        out: &'a mut String,
-        options: &'a EmitOptions,
-        profile: Profile,
-    ) -> Self {
+    const fn new(out: &'a mut String, options: &'a EmitOptions, profile: Profile) -> Self {
         Self {
             out,
             options,
@@ -134,18 +135,18 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    pub(crate) fn put(&mut self, byte: u8) {
+    fn put(&mut self, byte: u8) {
         self.out.push(char::from(byte));
         self.column += 1;
     }
 
-    pub(crate) fn put_break(&mut self) {
+    fn put_break(&mut self) {
         self.out.push('\n');
         self.column = 0;
     }
 
     /// Goes to the current indentation, on a new line where the current one is further already.
-    pub(crate) fn write_indent(&mut self) {
+    fn write_indent(&mut self) {
         let indent = usize::try_from(self.indent).unwrap_or(0);
         if !self.indention || self.column > indent || self.column == indent && !self.whitespace {
             self.put_break();
@@ -160,7 +161,7 @@ impl<'a> Emitter<'a> {
         self.indention = true;
     }
 
-    pub(crate) fn indicator(&mut self, byte: u8, needs_blank: bool, indention: bool) {
+    fn indicator(&mut self, byte: u8, needs_blank: bool, indention: bool) {
         if needs_blank && !self.whitespace {
             self.put(b' ');
         }
@@ -208,7 +209,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// Goes to the indentation of a list, and returns the one before.
-    pub(crate) fn begin_sequence(&mut self, context: Context) -> isize {
+    fn begin_sequence(&mut self, context: Context) -> isize {
         let outer = self.indent;
         let below_key = context == Context::Mapping && (self.column == 0 || !self.indention);
         if self.indent < 0 {
@@ -316,7 +317,7 @@ fn is_simple(text: &str) -> bool {
 }
 
 /// Whether a text holds what YAML 1.1 takes for a line break.
-pub(crate) fn has_break(text: &str) -> bool {
+fn has_break(text: &str) -> bool {
     text.bytes()
         .any(|b| matches!(b, b'\n' | b'\r' | 0xC2 | 0xE2))
         && text.contains(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}'])

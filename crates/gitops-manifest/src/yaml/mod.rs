@@ -28,26 +28,17 @@
 //! # Ok::<(), yaml::Error>(())
 //! ```
 
-mod base64;
-mod budget;
 mod compose;
 mod emit;
-mod emit_node;
-mod emit_scalar;
 mod error;
 mod events;
 mod float;
-mod gosyntax;
 mod locate;
 mod node;
-mod order;
 mod resolve;
 mod scan;
-mod scan_scalar;
-mod timestamp;
 
-pub use emit::{EmitOptions, emit, emit_all, emit_into};
-pub use emit_node::emit_node;
+pub use emit::{EmitOptions, emit, emit_all, emit_into, emit_node};
 pub use error::{Error, ErrorKind, Position};
 pub use locate::locate;
 pub use node::{Node, NodeKind, parse_first_node, parse_nodes};

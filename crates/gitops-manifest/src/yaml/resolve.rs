@@ -1,9 +1,11 @@
 //! What a scalar means: the tables of go-yaml v2 (`sigs.k8s.io/yaml`) and v3 (`kyaml`).
 
+mod timestamp;
+
 use std::borrow::Cow;
 
 use super::Profile;
-use super::timestamp::Timestamp;
+pub(crate) use timestamp::Timestamp;
 
 /// The meaning of a scalar.
 #[derive(Clone, Copy, Debug, PartialEq)]

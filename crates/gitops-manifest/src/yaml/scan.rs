@@ -1,5 +1,7 @@
 //! The scanner: text to tokens, by the rules of libyaml, which go-yaml and with it all of Kubernetes follow.
 
+mod scalar;
+
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
@@ -63,37 +65,37 @@ struct SimpleKey {
 const SIMPLE_KEY_LENGTH: usize = 1024;
 
 pub(crate) struct Scanner<'a> {
-    pub(super) text: &'a str,
-    pub(super) bytes: &'a [u8],
-    pub(super) pos: usize,
-    pub(super) line: usize,
-    pub(super) line_start: usize,
+    pub(crate) text: &'a str,
+    bytes: &'a [u8],
+    pos: usize,
+    line: usize,
+    line_start: usize,
     tokens: VecDeque<(Token<'a>, Mark)>,
     /// How many tokens were handed out.
     taken: usize,
     /// The column of the innermost block collection, -1 outside of all.
-    pub(super) indent: isize,
+    indent: isize,
     indents: Vec<isize>,
     /// One place per flow level, the block level first.
     keys: Vec<SimpleKey>,
     /// No place before this index is possible.
     first_key: usize,
-    pub(super) flow: usize,
-    pub(super) key_allowed: bool,
+    flow: usize,
+    key_allowed: bool,
     ended: bool,
     /// The text ends here before a character that YAML does not allow.
     control: bool,
 }
 
 /// Classes of bytes, so that the inner loops are one look-up per byte.
-pub(super) const BLANK: u8 = 1; // space and tab
-pub(super) const BREAK: u8 = 2; // may begin a line break
-pub(super) const FLOW: u8 = 4; // ends a plain scalar inside of brackets
-pub(super) const COLON: u8 = 8;
-pub(super) const WORD: u8 = 16; // of names of anchors, handles and directives
-pub(super) const QUOTE: u8 = 32; // ends a run of a quoted scalar
+const BLANK: u8 = 1; // space and tab
+const BREAK: u8 = 2; // may begin a line break
+const FLOW: u8 = 4; // ends a plain scalar inside of brackets
+const COLON: u8 = 8;
+const WORD: u8 = 16; // of names of anchors, handles and directives
+const QUOTE: u8 = 32; // ends a run of a quoted scalar
 
-pub(super) static CLASS: [u8; 256] = {
+static CLASS: [u8; 256] = {
     let mut table = [0u8; 256];
     let mut i = 0;
     while i < 256 {
@@ -175,22 +177,22 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline]
-    pub(super) fn at(&self, i: usize) -> u8 {
+    fn at(&self, i: usize) -> u8 {
         self.bytes.get(i).copied().unwrap_or(0)
     }
 
     #[inline]
-    pub(super) fn here(&self) -> u8 {
+    fn here(&self) -> u8 {
         self.at(self.pos)
     }
 
     #[inline]
-    pub(super) fn class(&self, i: usize) -> u8 {
+    fn class(&self, i: usize) -> u8 {
         CLASS[usize::from(self.at(i))]
     }
 
     #[inline]
-    pub(super) const fn mark(&self) -> Mark {
+    pub(crate) const fn mark(&self) -> Mark {
         Mark {
             offset: self.pos,
             line: self.line,
@@ -198,13 +200,13 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline]
-    pub(super) const fn column(&self) -> usize {
+    const fn column(&self) -> usize {
         self.pos - self.line_start
     }
 
     /// Returns the length of the line break at `i`, 0 where there is none.
     #[inline]
-    pub(super) fn break_at(&self, i: usize) -> usize {
+    fn break_at(&self, i: usize) -> usize {
         match self.at(i) {
             b'\n' => 1,
             b'\r' => 1 + usize::from(self.at(i + 1) == b'\n'),
@@ -215,25 +217,25 @@ impl<'a> Scanner<'a> {
     }
 
     #[inline]
-    pub(super) fn is_blank_or_end(&self, i: usize) -> bool {
+    fn is_blank_or_end(&self, i: usize) -> bool {
         i >= self.bytes.len() || self.class(i) & BLANK != 0 || self.break_at(i) > 0
     }
 
     /// Passes a line break of `length` bytes.
     #[inline]
-    pub(super) const fn pass_break(&mut self, length: usize) {
+    const fn pass_break(&mut self, length: usize) {
         self.pos += length;
         self.line += 1;
         self.line_start = self.pos;
     }
 
-    pub(super) fn pass_blanks(&mut self) {
+    fn pass_blanks(&mut self) {
         while self.class(self.pos) & BLANK != 0 {
             self.pos += 1;
         }
     }
 
-    pub(super) fn pass_comment(&mut self) {
+    fn pass_comment(&mut self) {
         if self.here() == b'#' {
             while self.pos < self.bytes.len()
                 && (self.class(self.pos) & BREAK == 0 || self.break_at(self.pos) == 0)
@@ -244,7 +246,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Whether `---` or `...` stands here as a mark between documents.
-    pub(super) fn at_document_mark(&self) -> bool {
+    fn at_document_mark(&self) -> bool {
         self.column() == 0
             && matches!(self.here(), b'-' | b'.')
             && self.at(self.pos + 1) == self.here()
@@ -254,7 +256,7 @@ impl<'a> Scanner<'a> {
 
     /// Makes an error of the scanner, which Go counts from line 1.
     #[cold]
-    pub(super) fn error(&self, context: Mark, message: &'static str) -> Error {
+    fn error(&self, context: Mark, message: &'static str) -> Error {
         let mark = self.mark();
         if self.control && self.pos >= self.bytes.len() {
             let mark = Mark {

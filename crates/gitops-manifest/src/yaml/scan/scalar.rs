@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::error::{Error, Mark};
-use super::scan::{BLANK, BREAK, CLASS, COLON, FLOW, QUOTE, Scanner, Token, WORD};
+use super::super::error::{Error, Mark};
+use super::{BLANK, BREAK, CLASS, COLON, FLOW, QUOTE, Scanner, Token, WORD};
 
 /// The line breaks between two parts of a scalar that spans lines.
 #[derive(Default)]

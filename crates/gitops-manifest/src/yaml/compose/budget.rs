@@ -2,7 +2,7 @@
 
 /// Counts nodes, and among them those that aliases brought.
 #[derive(Default)]
-pub(crate) struct AliasBudget {
+pub(super) struct AliasBudget {
     nodes: u64,
     from_aliases: u64,
 }
@@ -15,17 +15,17 @@ const LARGE: u64 = 4_000_000;
 impl AliasBudget {
     /// Counts a node that is written out.
     #[inline]
-    pub(crate) const fn count(&mut self) {
+    pub(super) const fn count(&mut self) {
         self.nodes += 1;
     }
 
     /// Returns how many nodes there were, aliases followed.
-    pub(crate) const fn nodes(&self) -> u64 {
+    pub(super) const fn nodes(&self) -> u64 {
         self.nodes
     }
 
     /// Counts the nodes that an alias brings; `false` where they are too many.
-    pub(crate) fn expand(&mut self, weight: u64) -> bool {
+    pub(super) fn expand(&mut self, weight: u64) -> bool {
         self.nodes = self.nodes.saturating_add(weight);
         self.from_aliases = self.from_aliases.saturating_add(weight);
         if self.from_aliases <= 100 || self.nodes <= 1000 {

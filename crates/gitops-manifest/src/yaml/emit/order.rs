@@ -1,12 +1,12 @@
 //! The order in which go-yaml writes the keys of a map: letters by code point, runs of digits by their value.
 
-use super::Profile;
+use super::super::Profile;
 
 /// Whether `a` goes before `b`.
 ///
 /// This is not an order: go-yaml's rule is not transitive (`a1b`, `a2`, `a10` go round in a circle), so that
 /// nothing that relies on one, as the standard library's sort does, may be used with it.
-pub(crate) fn is_before(profile: Profile, a: &str, b: &str) -> bool {
+pub(super) fn is_before(profile: Profile, a: &str, b: &str) -> bool {
     // What both begin with decides nothing but whether a number was begun.
     let common = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
     let common = (0..=common)
@@ -86,7 +86,7 @@ fn is_digit(char: char) -> bool {
 }
 
 /// Puts entries, which are in order of bytes, into the order in which they are written.
-pub(crate) fn sort<'v, T>(profile: Profile, entries: &mut Vec<(&'v str, T)>)
+pub(super) fn sort<'v, T>(profile: Profile, entries: &mut Vec<(&'v str, T)>)
 where
     T: Copy,
 {

@@ -1,7 +1,7 @@
 //! Base64 as Go's `encoding/base64.StdEncoding` reads it.
 
 /// Decodes padded base64; line feeds and carriage returns are passed over. `None` where it is malformed.
-pub(crate) fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
     let mut group = 0u32;
     let mut filled = 0;

@@ -1,10 +1,10 @@
 //! Values in Go syntax, as `%#v` of Go's `fmt` writes what go-yaml decoded: error messages need it.
 
-use super::float::format_g64;
+use super::super::float::format_g64;
 use crate::{Number, Value};
 
 /// Appends a value as Go would write the `interface{}` that holds it.
-pub(crate) fn write_value(value: &Value, out: &mut String) {
+pub(super) fn write_value(value: &Value, out: &mut String) {
     match value {
         Value::Null => out.push_str("interface {}(nil)"),
         Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
@@ -46,7 +46,7 @@ fn write_number(number: Number, out: &mut String) {
 }
 
 /// Appends text in double quotes with Go's escapes.
-pub(crate) fn write_quoted(text: &str, out: &mut String) {
+pub(super) fn write_quoted(text: &str, out: &mut String) {
     out.push('"');
     for char in text.chars() {
         match char {

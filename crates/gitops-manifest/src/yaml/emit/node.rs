@@ -1,10 +1,10 @@
 //! Nodes to YAML, as the encoder of go-yaml v3 writes them: with their own styles, order, tags and anchors.
 
-use super::Profile;
-use super::emit::{Context, EmitOptions, Emitter, SIMPLE_KEY_BYTES, has_break};
-use super::emit_scalar::Analysis;
-use super::node::{Node, NodeKind};
-use super::scan::ScalarStyle;
+use super::super::Profile;
+use super::super::node::{Node, NodeKind};
+use super::super::scan::ScalarStyle;
+use super::scalar::Analysis;
+use super::{Context, EmitOptions, Emitter, SIMPLE_KEY_BYTES, has_break};
 
 /// Writes a node as one document, as kyaml 0.21 does: scalars in the styles that they were read in where those can
 /// hold them, keys in their order, lists as [`EmitOptions::indent_lists`] says. Nothing is folded that was not.

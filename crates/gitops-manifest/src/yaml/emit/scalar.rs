@@ -1,15 +1,15 @@
 //! The five ways to write a string.
 
-use super::Profile;
-use super::emit::Emitter;
+use super::super::Profile;
+use super::Emitter;
 
 /// Which styles can hold a text.
-pub(crate) struct Analysis {
-    pub(crate) plain: bool,
+pub(super) struct Analysis {
+    pub(super) plain: bool,
     /// Plain within brackets.
-    pub(crate) flow_plain: bool,
-    pub(crate) single_quoted: bool,
-    pub(crate) block: bool,
+    pub(super) flow_plain: bool,
+    pub(super) single_quoted: bool,
+    pub(super) block: bool,
 }
 
 /// Whether a character may stand as itself. go-yaml knows no characters beyond the basic plane here.
@@ -25,7 +25,7 @@ const fn is_break(char: char) -> bool {
 }
 
 impl Analysis {
-    pub(crate) fn of(text: &str, profile: Profile) -> Self {
+    pub(super) fn of(text: &str, profile: Profile) -> Self {
         let mut indicators = text.starts_with("---") || text.starts_with("...");
         let mut flow_indicators = indicators;
         let mut line_breaks = false;
