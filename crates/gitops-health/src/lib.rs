@@ -32,6 +32,8 @@ mod assess;
 mod assessment;
 mod context;
 pub mod kstatus;
+#[cfg(feature = "lua")]
+pub mod lua;
 mod pattern;
 mod rules;
 mod status;

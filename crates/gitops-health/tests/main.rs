@@ -4,4 +4,6 @@
 mod actions;
 mod aggregate;
 mod conformance;
+#[cfg(feature = "lua")]
+mod lua;
 mod support;
