@@ -201,20 +201,38 @@ impl Value {
 
     /// Appends the compact JSON of the value to `out`.
     pub fn write_json(&self, out: &mut String) {
+        self.write(Escapes::Json, out);
+    }
+
+    /// Writes the value as Go's `encoding/json` does, byte for byte: as [`Value::to_json`], and with `<`, `>`, `&`,
+    /// U+2028 and U+2029 escaped. Hashes of objects and the last-applied annotation are taken of this form.
+    ///
+    /// ```
+    /// use gitops_manifest::Value;
+    /// assert_eq!(Value::from("a<b").to_go_json(), r#""a\u003cb""#);
+    /// ```
+    #[must_use]
+    pub fn to_go_json(&self) -> String {
+        let mut out = String::new();
+        self.write(Escapes::Go, &mut out);
+        out
+    }
+
+    fn write(&self, escapes: Escapes, out: &mut String) {
         use fmt::Write as _;
         match self {
             Self::Null => out.push_str("null"),
             Self::Bool(true) => out.push_str("true"),
             Self::Bool(false) => out.push_str("false"),
             Self::Number(number) => write!(out, "{number}").expect("a string takes any text"),
-            Self::String(text) => write_json_string(text, out),
+            Self::String(text) => write_string(text, escapes, out),
             Self::Array(array) => {
                 out.push('[');
                 for (i, value) in array.iter().enumerate() {
                     if i > 0 {
                         out.push(',');
                     }
-                    value.write_json(out);
+                    value.write(escapes, out);
                 }
                 out.push(']');
             }
@@ -224,9 +242,9 @@ impl Value {
                     if i > 0 {
                         out.push(',');
                     }
-                    write_json_string(key, out);
+                    write_string(key, escapes, out);
                     out.push(':');
-                    value.write_json(out);
+                    value.write(escapes, out);
                 }
                 out.push('}');
             }
@@ -234,11 +252,22 @@ impl Value {
     }
 }
 
+/// Which characters of a string are escaped.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Escapes {
+    /// Those that JSON wants escaped.
+    Json,
+    /// Those that Go escapes: also what HTML and JavaScript would stumble over.
+    Go,
+}
+
 /// Appends `text` as a JSON string.
-fn write_json_string(text: &str, out: &mut String) {
+fn write_string(text: &str, escapes: Escapes, out: &mut String) {
     out.push('"');
     let mut start = 0;
+    let bytes = text.as_bytes();
     for (i, byte) in text.bytes().enumerate() {
+        let mut length = 1;
         let escape = match byte {
             b'"' => "\\\"",
             b'\\' => "\\\\",
@@ -248,6 +277,17 @@ fn write_json_string(text: &str, out: &mut String) {
             0x08 => "\\b",
             0x0c => "\\f",
             0..=0x1f => "",
+            b'<' if escapes == Escapes::Go => "\\u003c",
+            b'>' if escapes == Escapes::Go => "\\u003e",
+            b'&' if escapes == Escapes::Go => "\\u0026",
+            0xE2 if escapes == Escapes::Go && bytes[i + 1] == 0x80 && bytes[i + 2] | 1 == 0xA9 => {
+                length = 3;
+                if bytes[i + 2] == 0xA8 {
+                    "\\u2028"
+                } else {
+                    "\\u2029"
+                }
+            }
             _ => continue,
         };
         out.push_str(&text[start..i]);
@@ -257,7 +297,7 @@ fn write_json_string(text: &str, out: &mut String) {
         } else {
             out.push_str(escape);
         }
-        start = i + 1;
+        start = i + length;
     }
     out.push_str(&text[start..]);
     out.push('"');

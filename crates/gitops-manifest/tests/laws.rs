@@ -291,6 +291,19 @@ fn whole_numbers_are_integers_as_far_as_go_prints_them_so() {
 }
 
 #[test]
+fn go_escapes_what_html_would_stumble_over() {
+    let text = "a<b>&\u{2028}\u{2029}\u{2027}\u{1}\u{8}\u{c}\n\"\\é😀";
+    assert_eq!(
+        Value::from(text).to_go_json(),
+        "\"a\\u003cb\\u003e\\u0026\\u2028\\u2029\u{2027}\\u0001\\b\\f\\n\\\"\\\\é😀\""
+    );
+    assert_eq!(
+        Value::from(text).to_json(),
+        "\"a<b>&\u{2028}\u{2029}\u{2027}\\u0001\\b\\f\\n\\\"\\\\é😀\""
+    );
+}
+
+#[test]
 fn an_object_has_a_key() {
     let object = Object::try_from(serde_json::json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "namespace": "shop"},

@@ -2,6 +2,7 @@
 
 mod laws;
 mod trees;
+mod yaml_differences;
 mod yaml_golden;
 mod yaml_read;
 mod yaml_write;
