@@ -71,6 +71,12 @@ impl Str {
         }
     }
 
+    /// Returns the string as `%q` writes it: in double quotes, with Go's escapes.
+    #[must_use]
+    pub fn quoted(&self) -> String {
+        crate::format::quote::quote(self.as_bytes())
+    }
+
     /// Returns the number of bytes.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -199,6 +199,13 @@ impl Value {
     }
 }
 
+/// Writes the value as `%v` does, for messages: what nests too deep or is too long is cut short.
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&crate::format::display(self))
+    }
+}
+
 impl From<bool> for Value {
     fn from(value: bool) -> Self {
         Self::Bool(value)
