@@ -1,0 +1,78 @@
+//! Reading and writing YAML as Helm does, with its messages.
+
+use gitops_manifest::Value;
+use gitops_manifest::yaml::{self, EmitOptions, ParseOptions, Profile};
+
+use crate::load;
+
+/// Reads the first document of a text; the error is the message of `sigs.k8s.io/yaml`.
+pub(crate) fn read(text: &[u8]) -> Result<Value, String> {
+    read_text(&load::text(text))
+}
+
+/// Reads the first document of a text.
+pub(crate) fn read_text(text: &str) -> Result<Value, String> {
+    let options = ParseOptions::default();
+    yaml::parse_one(text, &options).map_err(|error| message(&error))
+}
+
+/// Writes an error of the reader as `sigs.k8s.io/yaml` does.
+pub(crate) fn message(error: &yaml::Error) -> String {
+    let text = error.upstream_message(Profile::Sigs);
+    // What YAML can say and JSON cannot is refused by another library.
+    let elsewhere = ["json: ", "unsupported map key"];
+    let by = if elsewhere.iter().any(|start| text.starts_with(start)) {
+        ""
+    } else {
+        "yaml: "
+    };
+    format!("error converting YAML to JSON: {by}{text}")
+}
+
+/// Writes a value as `sigs.k8s.io/yaml` does; `None` where that fails.
+///
+/// It writes JSON first and reads that as YAML, which refuses some characters and reads others as line breaks.
+pub(crate) fn write(value: &Value) -> Option<String> {
+    if passes_unchanged(value) {
+        return Some(yaml::emit(value, &EmitOptions::default()));
+    }
+    let json = value.to_json();
+    let read = yaml::parse_one(&json, &ParseOptions::default()).ok()?;
+    Some(yaml::emit(&read, &EmitOptions::default()))
+}
+
+/// Keys of JSON that are longer are none to YAML.
+const MAX_KEY: usize = 1000;
+
+/// Whether a value written as JSON and read as YAML is the same value.
+fn passes_unchanged(value: &Value) -> bool {
+    match value {
+        Value::String(text) => is_plain(text),
+        Value::Array(items) => items.iter().all(passes_unchanged),
+        Value::Object(map) => map
+            .iter()
+            .all(|(key, item)| key.len() < MAX_KEY && is_plain(key) && passes_unchanged(item)),
+        _ => true,
+    }
+}
+
+/// Whether no character is one that YAML refuses or breaks lines at. Controls are escaped in JSON.
+fn is_plain(text: &str) -> bool {
+    !text.bytes().any(|byte| byte >= 0x7f)
+        || !text.chars().any(|c| {
+            matches!(
+                c,
+                '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{fffe}' | '\u{ffff}'
+            )
+        })
+}
+
+/// Writes a value as go-yaml v3 does with an indentation of 2: lists are indented.
+pub(crate) fn write_pretty(value: &Value) -> String {
+    let options = EmitOptions::new(Profile::Kyaml).indent_lists(true);
+    let mut text = yaml::emit(value, &options);
+    if text.ends_with('\n') {
+        text.pop();
+    }
+    text
+}

@@ -1,0 +1,303 @@
+//! Charts in memory, and what hosts do with them.
+
+use std::sync::Arc;
+
+use gitops_helm::{
+    Action, Chart, Error, HookEvent, Lookup, PostRender, RenderOptions, Rendered, Values, render,
+};
+use gitops_manifest::{MemoryTree, Value};
+
+/// Loads a chart whose files are given after a `Chart.yaml`.
+fn chart(files: &[(&str, &str)]) -> Result<Chart, Error> {
+    let own = [("Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n")];
+    let tree = MemoryTree::from_iter(own.iter().chain(files).copied());
+    Chart::load(&tree, "")
+}
+
+fn try_render(files: &[(&str, &str)], options: &RenderOptions) -> Result<Rendered, Error> {
+    render(&chart(files)?, &Values::new(), options)
+}
+
+fn text(files: &[(&str, &str)]) -> String {
+    match try_render(files, &RenderOptions::default()) {
+        Ok(rendered) => rendered.to_yaml(),
+        Err(error) => format!("Error: {}", error.helm_text()),
+    }
+}
+
+const HOOKS: &str = "\
+kind: Job
+metadata: {name: late, annotations: {helm.sh/hook: pre-install, helm.sh/hook-weight: \"5\"}}
+---
+kind: Job
+metadata: {name: early, annotations: {helm.sh/hook: \"pre-install, test\", helm.sh/hook-weight: \"-1\", helm.sh/hook-delete-policy: \"hook-succeeded,before-hook-creation\"}}
+---
+kind: Job
+metadata: {name: up, annotations: {helm.sh/hook: pre-upgrade}}
+---
+kind: Job
+metadata: {name: odd, annotations: {helm.sh/hook: pre-intsall}}
+---
+kind: Service
+metadata: {name: plain}
+";
+
+#[test]
+fn hooks_are_told_by_event() {
+    let rendered = try_render(&[("templates/a.yaml", HOOKS)], &RenderOptions::default())
+        .expect("a proper chart");
+    let names = |event| -> Vec<&str> {
+        let hooks = rendered.hooks_for(event);
+        hooks.iter().map(|hook| hook.name.as_str()).collect()
+    };
+    assert_eq!(names(HookEvent::PreInstall), ["early", "late"]);
+    assert_eq!(names(HookEvent::PreUpgrade), ["up"]);
+    assert_eq!(names(HookEvent::Test), ["early"]);
+    assert_eq!(
+        rendered.hooks[1].delete_policies,
+        ["hook-succeeded", "before-hook-creation"]
+    );
+    assert_eq!(rendered.manifests.len(), 1);
+    assert_eq!(
+        rendered.warnings,
+        ["info: skipping unknown hook: \"pre-intsall\""]
+    );
+    assert_eq!(
+        Action::Upgrade.hook_events(),
+        [HookEvent::PreUpgrade, HookEvent::PostUpgrade]
+    );
+}
+
+#[test]
+fn hooks_and_tests_can_be_left_out() {
+    let mut options = RenderOptions::default();
+    options.skip_tests = true;
+    let files = [("templates/a.yaml", HOOKS)];
+    let output = try_render(&files, &options)
+        .expect("a proper chart")
+        .to_yaml();
+    assert!(
+        output.contains("late") && !output.contains("early"),
+        "{output}"
+    );
+    options.no_hooks = true;
+    let output = try_render(&files, &options).expect("a proper chart");
+    assert_eq!(
+        output.to_yaml(),
+        "---\n# Source: web/templates/a.yaml\nkind: Service\nmetadata: {name: plain}\n"
+    );
+}
+
+#[test]
+fn actions_are_seen_by_templates() {
+    let template = "a: {{ .Release.IsInstall }} {{ .Release.IsUpgrade }} {{ .Release.Revision }}";
+    for (action, want) in [
+        (Action::Template, "true false"),
+        (Action::Install, "true false"),
+        (Action::Upgrade, "false true"),
+        (Action::Rollback, "false false"),
+    ] {
+        let mut options = RenderOptions::default();
+        options.release.action = action;
+        options.release.revision = 7;
+        let rendered =
+            try_render(&[("templates/a.yaml", template)], &options).expect("a proper chart");
+        assert_eq!(rendered.manifests[0].text(), format!("a: {want} 7"));
+    }
+}
+
+struct Cluster;
+
+impl Lookup for Cluster {
+    fn lookup(
+        &self,
+        api_version: &str,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Value>, String> {
+        match (api_version, kind, namespace, name) {
+            ("v1", "Secret", "demo", "db") => {
+                let found = serde_json::json!({"data": {"password": "c2VjcmV0"}, "n": 3});
+                Ok(Some(found.into()))
+            }
+            ("v1", "Broken", ..) => Err("no such kind".to_owned()),
+            _ => Ok(None),
+        }
+    }
+}
+
+#[test]
+fn lookup_asks_the_host() {
+    let files = [(
+        "templates/a.yaml",
+        r#"a: {{ (lookup "v1" "Secret" "demo" "db").data.password }}
+b: {{ lookup "v1" "Secret" "demo" "none" }}
+"#,
+    )];
+    let mut options = RenderOptions::default();
+    options.lookup = Some(Arc::new(Cluster));
+    let rendered = try_render(&files, &options).expect("a proper chart");
+    assert_eq!(rendered.manifests[0].text(), "a: c2VjcmV0\nb: map[]");
+
+    let files = [("templates/a.yaml", r#"{{ lookup "v1" "Broken" "" "" }}"#)];
+    let error = try_render(&files, &options)
+        .expect_err("a lookup that fails")
+        .helm_text();
+    assert!(
+        error.ends_with("error calling lookup: no such kind"),
+        "{error}"
+    );
+}
+
+struct Upper;
+
+impl PostRender for Upper {
+    fn post_render(
+        &self,
+        manifests: String,
+    ) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+        if manifests.contains("refuse") {
+            return Err("it was refused".into());
+        }
+        Ok(manifests.replace("plain", "dressed"))
+    }
+}
+
+#[test]
+fn a_post_renderer_works_on_manifests_and_not_on_hooks() {
+    let hook = "kind: Pod\nmetadata: {name: plain, annotations: {helm.sh/hook: test}}";
+    let files = [
+        ("templates/a.yaml", "kind: Service\nmetadata: {name: plain}"),
+        ("templates/b.yaml", hook),
+    ];
+    let mut options = RenderOptions::default();
+    options.post_render = Some(Arc::new(Upper));
+    let rendered = try_render(&files, &options).expect("a proper chart");
+    assert_eq!(
+        rendered.to_yaml(),
+        format!(
+            "---\n# Source: web/templates/a.yaml\nkind: Service\nmetadata: {{name: dressed}}\n\
+             ---\n# Source: web/templates/b.yaml\n{hook}\n"
+        )
+    );
+    let error = try_render(&[("templates/a.yaml", "a: refuse")], &options).expect_err("refused");
+    assert_eq!(
+        error.helm_text(),
+        "error while running post render on files: it was refused"
+    );
+}
+
+#[test]
+fn a_chart_renders_the_same_from_every_thread() {
+    let chart = chart(&[
+        ("values.yaml", "n: 1\nlist: [a, b]\n"),
+        (
+            "templates/_h.tpl",
+            r#"{{ define "x" }}{{ tpl "{{ .Values.n }}" . }}{{ end }}"#,
+        ),
+        (
+            "templates/a.yaml",
+            r#"n: {{ include "x" . }}{{ $_ := set .Values "n" 9 }}"#,
+        ),
+    ])
+    .expect("a proper chart");
+    std::thread::scope(|scope| {
+        for n in 1..8 {
+            let chart = &chart;
+            scope.spawn(move || {
+                for _ in 0..20 {
+                    let mut values = Values::new();
+                    values.set(&format!("n={n}")).expect("an assignment");
+                    let rendered =
+                        render(chart, &values, &RenderOptions::default()).expect("a proper chart");
+                    assert_eq!(rendered.manifests[0].text(), format!("n: {n}"));
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn objects_are_read_in_the_order_of_the_output() {
+    let crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: c}\n";
+    let files = [
+        ("crds/c.yaml", crd),
+        (
+            "templates/a.yaml",
+            "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n---\n# nothing\n",
+        ),
+        (
+            "templates/b.yaml",
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: b}\n",
+        ),
+    ];
+    let mut options = RenderOptions::default();
+    options.include_crds = true;
+    let rendered = try_render(&files, &options).expect("a proper chart");
+    let objects = rendered.objects().expect("objects");
+    let names: Vec<&str> = objects.iter().map(gitops_manifest::Object::name).collect();
+    assert_eq!(names, ["c", "b", "a"]);
+}
+
+/// What Helm 3.22 says of each.
+#[test]
+fn errors_are_helms() {
+    for (files, want) in [
+        (
+            &[("templates/a.yaml", "a: {{ fail \"no\" }}")] as &[(&str, &str)],
+            "execution error at (web/templates/a.yaml:1:6): no",
+        ),
+        (
+            &[("templates/a.yaml", "a: [b")],
+            "YAML parse error on web/templates/a.yaml: error converting YAML to JSON: yaml: line 1: did not find expected \
+             ',' or ']'",
+        ),
+        (
+            &[(
+                "templates/a.yaml",
+                "kind: A\nmetadata: {annotations: {x: [1]}}",
+            )],
+            "YAML parse error on web/templates/a.yaml: error unmarshaling JSON: while decoding JSON: json: cannot \
+             unmarshal array into Go struct field .metadata.annotations of type string",
+        ),
+        (
+            &[("values.yaml", "- a")],
+            "cannot load values.yaml: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal array \
+             into Go value of type map[string]interface {}",
+        ),
+        (
+            &[("charts/sub/Chart.yaml", "name: sub")],
+            "error unpacking subchart sub in web: validation: chart.metadata.version is required",
+        ),
+        (
+            &[
+                ("charts/sub/Chart.yaml", "name: sub\nversion: 1.0.0"),
+                ("values.yaml", "sub: text"),
+            ],
+            "type mismatch on sub: %!t(string=text)",
+        ),
+    ] {
+        assert_eq!(text(files), format!("Error: {want}"));
+    }
+}
+
+#[test]
+fn names_of_releases_are_checked() {
+    for (name, valid) in [
+        ("a", true),
+        ("a-b.c9", true),
+        ("", false),
+        ("A", false),
+        ("-a", false),
+        ("a-", false),
+        ("a..b", false),
+        ("a_b", false),
+        (&"a".repeat(53), true),
+        (&"a".repeat(54), false),
+    ] {
+        let mut options = RenderOptions::default();
+        options.release.name = name.to_owned();
+        assert_eq!(try_render(&[], &options).is_ok(), valid, "{name:?}");
+    }
+}

@@ -1,0 +1,8 @@
+//! Tests of the chart renderer.
+#![allow(clippy::disallowed_methods, clippy::print_stdout)]
+
+#[path = "../examples/template/args.rs"]
+mod args;
+mod chart;
+mod conformance;
+mod set;
