@@ -32,8 +32,6 @@ mod assess;
 mod assessment;
 mod context;
 pub mod kstatus;
-#[cfg(feature = "lua")]
-pub mod lua;
 mod pattern;
 mod rules;
 mod status;

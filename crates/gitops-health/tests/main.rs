@@ -4,6 +4,4 @@
 mod actions;
 mod aggregate;
 mod conformance;
-#[cfg(feature = "lua")]
-mod lua;
 mod support;
