@@ -62,10 +62,12 @@ enum State {
     FlowSequenceEntry,
     PairKey,
     PairValue,
+    PairValueOnly,
     PairEnd,
     FlowMappingFirst,
     FlowMappingKey,
     FlowMappingValue,
+    FlowMappingValueOnly,
     FlowMappingEmptyValue,
     End,
 }
@@ -342,6 +344,16 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// Takes a key with its `:`.
+    #[inline]
+    fn scalar_key(&mut self, then: State) -> (Event<'a>, Mark) {
+        self.state = then;
+        match self.scanner.take() {
+            (Token::ScalarKey(text, style), mark) => (Event::Scalar(text, style, None), mark),
+            _ => unreachable!("a key was looked at"),
+        }
+    }
+
     /// Ends the innermost collection.
     fn close(&mut self, event: Event<'a>) -> Parsed<'a> {
         let (_, mark) = self.scanner.take();
@@ -400,15 +412,7 @@ impl<'a> Parser<'a> {
 
     fn block_mapping_key(&mut self) -> Parsed<'a> {
         match self.scanner.peek()? {
-            (Token::ScalarKey(..), _) => {
-                self.state = State::BlockMappingValueOnly;
-                match self.scanner.take() {
-                    (Token::ScalarKey(text, style), mark) => {
-                        Ok((Event::Scalar(text, style, None), mark))
-                    }
-                    _ => unreachable!("a key was looked at"),
-                }
-            }
+            (Token::ScalarKey(..), _) => Ok(self.scalar_key(State::BlockMappingValueOnly)),
             (Token::Key, mark) => {
                 let mark = *mark;
                 self.scanner.take();
@@ -461,9 +465,11 @@ impl<'a> Parser<'a> {
         }
         match self.scanner.peek()? {
             (Token::FlowSequenceEnd, _) => self.close(Event::SequenceEnd),
-            (Token::Key, mark) => {
+            (token @ (Token::Key | Token::ScalarKey(..)), mark) => {
                 let mark = *mark;
-                self.scanner.take();
+                if matches!(token, Token::Key) {
+                    self.scanner.take();
+                }
                 self.state = State::PairKey;
                 let (flow, properties) = (true, None);
                 Ok((Event::MappingStart { flow, properties }, mark))
@@ -475,6 +481,9 @@ impl<'a> Parser<'a> {
     fn pair_key(&mut self) -> Parsed<'a> {
         let (token, mark) = self.scanner.peek()?;
         let mark = *mark;
+        if matches!(token, Token::ScalarKey(..)) {
+            return Ok(self.scalar_key(State::PairValueOnly));
+        }
         if matches!(
             token,
             Token::Value | Token::FlowEntry | Token::FlowSequenceEnd
@@ -492,15 +501,21 @@ impl<'a> Parser<'a> {
         let mark = *mark;
         if matches!(token, Token::Value) {
             self.scanner.take();
-            if !matches!(
-                self.scanner.peek()?.0,
-                Token::FlowEntry | Token::FlowSequenceEnd
-            ) {
-                return self.node_then(State::PairEnd, false, false);
-            }
+            return self.pair_value_only();
         }
         self.state = State::PairEnd;
         Self::empty(mark)
+    }
+
+    /// Parses the value of a pair whose `:` was passed.
+    fn pair_value_only(&mut self) -> Parsed<'a> {
+        let (token, mark) = self.scanner.peek()?;
+        let mark = *mark;
+        if matches!(token, Token::FlowEntry | Token::FlowSequenceEnd) {
+            self.state = State::PairEnd;
+            return Self::empty(mark);
+        }
+        self.node_then(State::PairEnd, false, false)
     }
 
     fn flow_mapping_key(&mut self, first: bool) -> Parsed<'a> {
@@ -513,6 +528,7 @@ impl<'a> Parser<'a> {
             self.scanner.take();
         }
         match self.scanner.peek()?.0 {
+            Token::ScalarKey(..) => Ok(self.scalar_key(State::FlowMappingValueOnly)),
             Token::FlowMappingEnd => self.close(Event::MappingEnd),
             Token::Key => {
                 self.scanner.take();
@@ -536,15 +552,21 @@ impl<'a> Parser<'a> {
         let mark = *mark;
         if !empty && matches!(token, Token::Value) {
             self.scanner.take();
-            if !matches!(
-                self.scanner.peek()?.0,
-                Token::FlowEntry | Token::FlowMappingEnd
-            ) {
-                return self.node_then(State::FlowMappingKey, false, false);
-            }
+            return self.flow_mapping_value_only();
         }
         self.state = State::FlowMappingKey;
         Self::empty(mark)
+    }
+
+    /// Parses a value whose `:` was passed.
+    fn flow_mapping_value_only(&mut self) -> Parsed<'a> {
+        let (token, mark) = self.scanner.peek()?;
+        let mark = *mark;
+        if matches!(token, Token::FlowEntry | Token::FlowMappingEnd) {
+            self.state = State::FlowMappingKey;
+            return Self::empty(mark);
+        }
+        self.node_then(State::FlowMappingKey, false, false)
     }
 }
 
@@ -577,6 +599,8 @@ impl<'a> EventSource<'a> for Parser<'a> {
             State::FlowSequenceEntry => self.flow_sequence_entry(false),
             State::PairKey => self.pair_key(),
             State::PairValue => self.pair_value(),
+            State::PairValueOnly => self.pair_value_only(),
+            State::FlowMappingValueOnly => self.flow_mapping_value_only(),
             State::PairEnd => {
                 let mark = self.scanner.peek()?.1;
                 self.state = State::FlowSequenceEntry;

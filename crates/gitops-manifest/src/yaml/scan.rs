@@ -46,7 +46,7 @@ pub(crate) enum Token<'a> {
     /// The handle and the rest; the handle is empty for a verbatim tag.
     Tag(Box<(&'a str, Cow<'a, str>)>),
     Scalar(Cow<'a, str>, ScalarStyle),
-    /// `Key`, `Scalar` and `Value` in one: a key of a block mapping with its `:`, as nearly all keys are.
+    /// `Key`, `Scalar` and `Value` in one: a key with its `:`, as nearly all keys are.
     ScalarKey(Cow<'a, str>, ScalarStyle),
 }
 
@@ -534,7 +534,7 @@ impl<'a> Scanner<'a> {
     fn fetch_scalar(&mut self, mark: Mark, style: ScalarStyle) -> Result<(), Error> {
         let column = self.column();
         self.save_key()?;
-        let may_be_key = self.key_allowed && self.flow == 0;
+        let may_be_key = self.key_allowed;
         self.key_allowed = false;
         let scalar = match style {
             ScalarStyle::SingleQuoted => self.scan_quoted(mark, b'\'')?,
@@ -544,10 +544,10 @@ impl<'a> Scanner<'a> {
         if may_be_key && self.line == mark.line {
             self.pass_blanks();
             if self.here() == b':'
-                && self.is_blank_or_end(self.pos + 1)
+                && (self.flow > 0 || self.is_blank_or_end(self.pos + 1))
                 && self.pos - mark.offset <= SIMPLE_KEY_LENGTH
             {
-                self.keys[0].possible = false;
+                self.keys[self.flow].possible = false;
                 self.roll(column, None, Token::BlockMappingStart, mark);
                 self.pos += 1;
                 self.push(Token::ScalarKey(scalar, style), mark);
