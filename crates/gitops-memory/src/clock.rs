@@ -16,6 +16,9 @@ use gitops_core::{Clock, Timestamp};
 /// How often [`SimClock::drive`] lets the other tasks of the executor run before it takes them for asleep.
 const IDLE_ROUNDS: u32 = 64;
 
+/// How long [`SimClock::run`] waits for another thread where nothing else can go on.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A clock that stands still until it is told to go on, or until everybody waits for it.
 ///
 /// Clones are handles of one clock. It begins at 2026-01-01T00:00:00Z.
@@ -165,6 +168,9 @@ impl SimClock {
     /// once.
     ///
     /// Where nothing in the future waits for the clock either, the thread waits for another one to wake it.
+    ///
+    /// # Panics
+    /// Where none does so within a minute: the future waits for something that never comes.
     pub fn run<F: Future>(&self, future: F) -> F::Output {
         struct Flag(AtomicBool, Thread);
         impl Wake for Flag {
@@ -185,7 +191,11 @@ impl SimClock {
             }
             while !flag.0.swap(false, Ordering::SeqCst) {
                 if !self.advance_to_next() {
-                    std::thread::park();
+                    std::thread::park_timeout(PATIENCE);
+                    assert!(
+                        flag.0.load(Ordering::SeqCst) || self.next_wake().is_some(),
+                        "the future waits for something that never comes: nobody sleeps, nobody wakes it"
+                    );
                 }
             }
         }

@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 
 mod clock;
+pub mod contract;
 mod faults;
 mod random;
 mod server;

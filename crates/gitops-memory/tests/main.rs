@@ -1,12 +1,17 @@
 //! Tests of the in-memory implementations.
 #![allow(clippy::disallowed_methods)]
 
+mod api;
 mod clock;
+mod contract;
+mod faults;
+mod prediction;
 mod target;
 mod workload;
 
 use gitops_core::ApplyOptions;
 use gitops_manifest::{Object, ObjectKey};
+use gitops_memory::{MemoryTarget, SimClock};
 
 /// Reads an object of JSON.
 fn object(value: serde_json::Value) -> Object {
@@ -30,4 +35,11 @@ fn key(group: &str, kind: &str, name: &str) -> ObjectKey {
 
 fn ssa() -> ApplyOptions {
     ApplyOptions::server_side("test")
+}
+
+/// Carries out a test on a cluster of its own.
+fn run<T>(test: impl AsyncFnOnce(MemoryTarget, SimClock) -> T) -> T {
+    let clock = SimClock::new();
+    let target = MemoryTarget::new(std::sync::Arc::new(clock.clone()));
+    clock.clone().run(test(target, clock))
 }

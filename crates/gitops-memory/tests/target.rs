@@ -2,16 +2,9 @@ use futures::StreamExt as _;
 use gitops_core::{
     ApplyMode, DeleteOptions, Effect, Propagation, Scope, Target as _, TargetError, WatchEvent,
 };
-use gitops_memory::{MemoryTarget, SimClock};
 use serde_json::json;
 
-use crate::{config_map, key, object, ssa};
-
-fn run<T>(test: impl AsyncFnOnce(MemoryTarget, SimClock) -> T) -> T {
-    let clock = SimClock::new();
-    let target = MemoryTarget::new(std::sync::Arc::new(clock.clone()));
-    clock.clone().run(test(target, clock))
-}
+use crate::{config_map, key, object, run, ssa};
 
 #[test]
 fn an_object_is_created_changed_and_left_alone() {

@@ -16,6 +16,22 @@ pub(super) fn is_definition(key: &ObjectKey) -> bool {
     key.kind == "CustomResourceDefinition" && key.group == "apiextensions.k8s.io"
 }
 
+/// Fills in what a definition leaves open.
+pub(super) fn complete(definition: &mut Object) {
+    let default = |map: &mut Map, field: &str, value: Value| {
+        if map.get(field).is_none_or(Value::is_null) {
+            map.insert(field, value);
+        }
+    };
+    let spec = definition.as_map_mut().entry_object("spec");
+    default(spec, "conversion", Map::from([("strategy", "None")]).into());
+    let names = spec.entry_object("names");
+    let kind = names.get("kind").and_then(Value::as_str);
+    let kind = kind.unwrap_or_default().to_owned();
+    default(names, "singular", kind.to_lowercase().into());
+    default(names, "listKind", format!("{kind}List").into());
+}
+
 impl Server {
     pub(super) fn reconcile_definition(&mut self, key: &ObjectKey, definition: &Object) {
         if definition.is_deleting() {

@@ -2,7 +2,6 @@
 //! told.
 
 mod collect;
-mod defaults;
 mod definition;
 mod kinds;
 mod prepare;
@@ -274,8 +273,13 @@ impl Server {
         Some(object)
     }
 
+    /// Takes an object off the lists of its owners, and has them looked at.
     fn unlink_owners(&mut self, key: &ObjectKey, object: &Object) {
+        let soon = self.now + self.simulation.reaction;
         for owner in owner_uids(object) {
+            if let Some(owner) = self.keys.get(&owner).cloned() {
+                self.look_at(&owner, soon);
+            }
             if let Some(owned) = self.owned.get_mut(&owner) {
                 owned.remove(key);
                 if owned.is_empty() {

@@ -12,7 +12,7 @@ use super::validate::invalid;
 const MAX_DEPTH: usize = 200;
 
 /// Brings an object into the form of its type: unknown fields are refused where that was asked for, else
-/// dropped; quantities and times are written as the server does.
+/// dropped; quantities and times are written as the server does, and what is left open is filled in.
 pub(super) fn object(
     key: &ObjectKey,
     object: &Object,
@@ -41,7 +41,7 @@ pub(super) fn object(
         None => object,
     };
     if ty.is_built_in() {
-        normalize::remarshal(&object, ty).map_err(|error| invalid(key, error.to_string()))
+        normalize::defaulted(&object, ty).map_err(|error| invalid(key, error.to_string()))
     } else {
         Ok(object)
     }
@@ -241,6 +241,11 @@ pub(super) fn after_uid(key: &ObjectKey, object: &mut Object) {
         if !labels.contains_key(label) {
             labels.insert(label, value.as_str());
         }
+    }
+    let labels = labels.clone();
+    let own = object.metadata_mut().entry_object("labels");
+    if own.is_empty() {
+        *own = labels;
     }
 }
 

@@ -7,7 +7,7 @@ use gitops_diff::{merge_patch, strategic};
 use gitops_manifest::{Map, Object, ObjectKey, Str, Value};
 
 use super::validate::{self, invalid};
-use super::{CONTROLLER, Server, collect, defaults, definition, prepare};
+use super::{CONTROLLER, Server, collect, definition, prepare};
 
 /// The annotation in which client-side apply keeps what it wrote.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -120,8 +120,8 @@ impl Server {
 
     /// Fills in what a new object gets of the server.
     fn complete_new(&mut self, key: &ObjectKey, object: &mut Object) {
-        defaults::complete(key, object);
         match (key.group.as_str(), key.kind.as_str()) {
+            _ if definition::is_definition(key) => definition::complete(object),
             ("", "Namespace") => collect::complete_namespace(object),
             ("", "Service") => {
                 let number = self.random.next();
@@ -162,7 +162,9 @@ impl Server {
             keep_status(&mut object, live);
         }
         prepare::keep_given(key, &mut object, live);
-        defaults::complete(key, &mut object);
+        if definition::is_definition(key) {
+            definition::complete(&mut object);
+        }
         if options.mode != ApplyMode::ServerSide {
             let written = structured::update(Some(&in_version), &object, &write, &self.schemas);
             object = match written {
@@ -264,7 +266,9 @@ impl Server {
     /// Puts a changed object, or removes it where it was only kept by its finalizers and has none left.
     pub(super) fn update(&mut self, key: &ObjectKey, object: Object) -> Object {
         if object.is_deleting() && !collect::is_held(&object) {
-            self.objects.insert(key.clone(), object.clone());
+            if let Some(before) = self.objects.insert(key.clone(), object.clone()) {
+                self.unlink_owners(key, &before);
+            }
             return self.take(key).unwrap_or(object);
         }
         self.put(key, object)
