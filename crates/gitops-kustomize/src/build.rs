@@ -2,7 +2,7 @@
 
 use gitops_manifest::{Diagnostic, FileTree, Object, Severity, Str, Value, yaml};
 
-use crate::accumulate::{Accumulated, Builder, Stop, Target};
+use crate::builder::{Accumulated, Builder, Stop, Target};
 use crate::error::{BuildError, BuildErrors, ErrorKind};
 use crate::fieldspec::{FieldSpec, FieldSpecs};
 use crate::hash;

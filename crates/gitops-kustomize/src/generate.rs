@@ -121,7 +121,7 @@ pub(crate) fn generate(
         .options
         .as_ref()
         .is_some_and(|options: &GeneratorOptions| options.disable_name_suffix_hash);
-    resource.behavior = Behavior::parse(&args.behavior);
+    resource.behavior = Some(Behavior::parse(&args.behavior));
     Ok(resource)
 }
 
@@ -288,7 +288,7 @@ pub(crate) fn absorb(
     let fail = |message: String| BuildError::new(ErrorKind::Conflict, message);
     match found[..] {
         [] => {
-            if matches!(new.behavior, Behavior::Merge | Behavior::Replace) {
+            if matches!(new.behavior, Some(Behavior::Merge | Behavior::Replace)) {
                 return Err(fail(format!(
                     "there is no {} to merge with or to replace",
                     id.as_id()
@@ -301,8 +301,8 @@ pub(crate) fn absorb(
         [i] => {
             let old = &resources.as_slice()[i];
             match new.behavior {
-                Behavior::Replace => copy_metadata(&mut new, old),
-                Behavior::Merge => {
+                Some(Behavior::Replace) => copy_metadata(&mut new, old),
+                Some(Behavior::Merge) => {
                     copy_metadata(&mut new, old);
                     merge_data(&mut new, old)?;
                     if old.origin.is_some() {

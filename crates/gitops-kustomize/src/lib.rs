@@ -45,8 +45,8 @@
 //! Kubernetes resource model. Without them such kustomizations are refused with a message that says so.
 #![deny(missing_docs)]
 
-mod accumulate;
 mod build;
+mod builder;
 mod config;
 mod embedded;
 mod error;
@@ -67,7 +67,6 @@ mod read;
 mod remote;
 mod resmap;
 mod resource;
-mod run;
 mod scalar;
 mod schema;
 mod scope;

@@ -11,9 +11,8 @@ use crate::origin::Origin;
 use crate::scope::Scope;
 
 /// What a generated resource does with one that is there already.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Behavior {
-    #[default]
     Unspecified,
     Create,
     Replace,
@@ -49,7 +48,8 @@ pub(crate) struct Resource {
     pub(crate) previous: Vec<Previous>,
     pub(crate) prefixes: Vec<Str>,
     pub(crate) suffixes: Vec<Str>,
-    pub(crate) behavior: Behavior,
+    /// Of generated resources alone.
+    pub(crate) behavior: Option<Behavior>,
     pub(crate) needs_hash: bool,
     pub(crate) allow_name_change: bool,
     pub(crate) allow_kind_change: bool,
@@ -299,7 +299,7 @@ impl Resource {
         self.allow_kind_change |= enabled("allowKindChange");
         self.from_helm |= find("helm-generated").is_some_and(|text| text == "true");
         if let Some(text) = find("generatorBehavior") {
-            self.behavior = Behavior::parse(text);
+            self.behavior = Some(Behavior::parse(text));
         }
     }
 
@@ -336,6 +336,40 @@ impl Resource {
     pub(crate) fn settle_annotations(&mut self) {
         let map = self.meta_map("annotations");
         self.set_meta_map("annotations", map);
+    }
+
+    /// Forgets what the resource was and is to become, as kustomize does when its annotations go.
+    pub(crate) fn forget(&mut self) {
+        *self = Self {
+            node: std::mem::take(&mut self.node),
+            deleted: self.deleted,
+            vars: std::mem::take(&mut self.vars),
+            place: self.place.take(),
+            ..Self::default()
+        };
+    }
+
+    /// Makes sure that there are annotations where kustomize has some of its own: a JSON patch may add to them.
+    pub(crate) fn show_annotations(&mut self) {
+        let marked = !self.previous.is_empty()
+            || self.needs_hash
+            || self.behavior.is_some()
+            || self.origin.is_some()
+            || self.allow_name_change
+            || self.allow_kind_change
+            || self.from_helm;
+        if !marked {
+            return;
+        }
+        if let Ok(Some(metadata)) = self.node.field_or_create("metadata", Kind::Map) {
+            let empty = metadata
+                .get("annotations")
+                .is_none_or(Node::is_null_or_empty);
+            if empty {
+                metadata.clear("annotations");
+                let _ = metadata.set("annotations", Node::empty(Kind::Map));
+            }
+        }
     }
 
     /// Whether the resource is for the build alone and not for the cluster.

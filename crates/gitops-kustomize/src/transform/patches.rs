@@ -74,6 +74,7 @@ fn merge_one(
     if patch.allow_name_change || patch.allow_kind_change {
         resource.remember_id(&world.scope);
     }
+    let forgets = drops_annotations(&node);
     if !merge::merge(&mut resource.node, node, &world.schemas)? {
         resource.deleted = true;
         return Ok(());
@@ -85,6 +86,9 @@ fn merge_one(
         resource.set_name(&name);
     }
     resource.set_namespace(&namespace);
+    if forgets {
+        resource.forget();
+    }
     if patch
         .meta_entries("annotations")
         .any(|(key, _)| key.starts_with("internal.config.kubernetes.io/"))
@@ -92,6 +96,17 @@ fn merge_one(
         resource.read_internal_annotations();
     }
     Ok(())
+}
+
+/// Whether a patch takes away all annotations. kustomize keeps there what it knows of a resource.
+fn drops_annotations(patch: &Node) -> bool {
+    let drops = |node: &Node| {
+        let directive = node.get("$patch").map(Node::text);
+        node.is_null() || matches!(directive, Some("delete" | "replace"))
+    };
+    patch
+        .get("metadata")
+        .is_some_and(|metadata| drops(metadata) || metadata.get("annotations").is_some_and(drops))
 }
 
 fn patch_error(error: &merge::MergeError, resource: &Resource, world: &World) -> BuildError {
@@ -269,6 +284,7 @@ pub(crate) fn json_to_selected(
             if remember {
                 resource.remember_id(&world.scope);
             }
+            resource.show_annotations();
             let mut value = resource
                 .node
                 .to_value()

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use gitops_manifest::{Object, Str, Value, tree, yaml};
 
-use crate::accumulate::{Accumulated, Builder, Stop, Target, custom_origin};
+use super::accumulate::custom_origin;
+use super::{Accumulated, Builder, Built, Stop, Target};
 use crate::error::{BuildError, ErrorKind};
 use crate::fieldspec::{FieldSpec, FieldSpecs};
 use crate::generate::{self, Generated, Mistake};
@@ -18,8 +19,6 @@ use crate::read;
 use crate::resource::Resource;
 use crate::transform::names::Affix;
 use crate::transform::{images, metadata, names, namespace, patches, replicas, value_add};
-
-type Built<T> = Result<T, Stop>;
 
 fn text(value: &Str) -> Text {
     Text {

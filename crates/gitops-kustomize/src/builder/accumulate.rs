@@ -1,0 +1,557 @@
+//! Files, bases, components and generators of a kustomization.
+
+use std::sync::Arc;
+
+use gitops_manifest::tree::EntryKind;
+
+use super::{Accumulated, Builder, Built, Stop, Target};
+use crate::config::{self, Config};
+use crate::error::{BuildError, ErrorKind, Place};
+use crate::generate::{self, Generated, Mistake};
+use crate::kustomization::decode::Decoder;
+use crate::kustomization::{At, GeneratorArgs, GeneratorOptions, Text, Var};
+use crate::load::is_url;
+use crate::origin::{ConfiguredBy, Origin};
+use crate::plugin::{self, Plugin};
+use crate::read;
+use crate::resource::Resource;
+use crate::transform::vars;
+
+impl<'a> Builder<'a> {
+    /// Accumulates a kustomization.
+    pub(crate) fn accumulate(
+        &mut self,
+        target: &Target<'a>,
+        mut into: Accumulated,
+    ) -> Built<Accumulated> {
+        let errors_before = self.errors.len();
+        let k = &target.kustomization;
+        self.resources(target, &mut into, &k.resources, "resources", true);
+        let mut config = self.defaults.clone();
+        if self.configurations(target, &mut config).is_ok()
+            && let Err(conflict) = into.config.merge(&config)
+        {
+            let error = BuildError::new(ErrorKind::Kustomization, conflict.to_string());
+            self.fail_at(target, At::default(), "configurations", error);
+        }
+        self.crds(target, &mut into.config);
+        self.generators(target, &mut into);
+        // What follows works on the whole, and a part that is missing would be reported again and again.
+        if self.errors.len() > errors_before {
+            return Err(Stop);
+        }
+        for (i, path) in k.components.iter().enumerate() {
+            into = self.component(target, into, path, i)?;
+        }
+        self.transformers(target, &mut into)?;
+        self.validators(target, &mut into)?;
+        self.variables(target, &mut into)?;
+        Ok(into)
+    }
+
+    /// Reads files and folders. A file that cannot be read does not hide the mistakes of the next.
+    pub(super) fn resources(
+        &mut self,
+        target: &Target<'a>,
+        into: &mut Accumulated,
+        paths: &[Text],
+        field: &str,
+        strict: bool,
+    ) {
+        for (i, path) in paths.iter().enumerate() {
+            let field = format!("{field}[{i}]");
+            let is_folder =
+                !is_url(&path.value) && target.loader.kind(&path.value) == Some(EntryKind::Folder);
+            let done = if is_folder {
+                self.base(target, into, path, &field)
+            } else {
+                self.file(target, into, path, &field)
+            };
+            if done.is_err() && !strict {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn file(
+        &mut self,
+        target: &Target<'a>,
+        into: &mut Accumulated,
+        path: &Text,
+        field: &str,
+    ) -> Built<()> {
+        let is_repository = crate::remote::RepositorySpec::parse(&path.value).is_ok();
+        let text = match target.loader.read_text(&path.value) {
+            Ok(text) => text,
+            Err(_) if is_repository => return self.base(target, into, path, field),
+            Err(error) => return Err(self.fail_at(target, path.at, field, error)),
+        };
+        let name = if is_url(&path.value) {
+            path.value.as_str().into()
+        } else {
+            target.loader.name_of(&path.value)
+        };
+        let documents = match read::resources(&text, &mut self.world.schemas.inline) {
+            Ok(documents) => documents,
+            Err(error) => {
+                let place = Place::new(name, error.line, error.column);
+                let error = BuildError::new(ErrorKind::Syntax, error.message)
+                    .at(place)
+                    .field(field);
+                return Err(self.fail(target, error));
+            }
+        };
+        let origin = target
+            .origin
+            .as_ref()
+            .map(|origin| Arc::new(origin.below(&path.value)));
+        for document in documents {
+            let place = Place::new(name.clone(), document.line, 0);
+            let mut resource = Resource::new(document.node, Some(place));
+            resource.origin.clone_from(&origin);
+            self.append(target, into, resource, path.at, field)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn append(
+        &mut self,
+        target: &Target<'_>,
+        into: &mut Accumulated,
+        resource: Resource,
+        at: At,
+        field: &str,
+    ) -> Built<()> {
+        self.resources_read += 1;
+        if self.resources_read > self.options.max_resources {
+            let error = BuildError::new(
+                ErrorKind::Limit,
+                format!(
+                    "there are more than {} resources",
+                    self.options.max_resources
+                ),
+            );
+            return Err(self.fail_at(target, at, field, error));
+        }
+        if !self.unknown_kind_met
+            && let Some(schema) = &self.world.schemas.built_in
+        {
+            self.unknown_kind_met = !schema.knows(resource.api_version(), resource.kind());
+        }
+        self.add(target, into, resource, at, field)
+    }
+
+    pub(super) fn add(
+        &mut self,
+        target: &Target<'_>,
+        into: &mut Accumulated,
+        resource: Resource,
+        at: At,
+        field: &str,
+    ) -> Built<()> {
+        into.resources
+            .append(resource, &self.world.scope)
+            .map_err(|taken| {
+                let (resource, other) = *taken;
+                let other = &into.resources.as_slice()[other];
+                let id = resource.id(&self.world.scope);
+                let first = match &other.place {
+                    Some(place) => format!(" ({place})"),
+                    None => String::new(),
+                };
+                let error = BuildError::new(
+                    ErrorKind::Conflict,
+                    format!("there is a resource with the id {id} already{first}"),
+                );
+                let error = match &resource.place {
+                    Some(place) => error.at(place.clone()).field(field),
+                    None => error,
+                };
+                self.fail_at(target, at, field, error)
+            })
+    }
+
+    /// Opens a folder below.
+    pub(super) fn open(
+        &mut self,
+        target: &Target<'a>,
+        path: &Text,
+        field: &str,
+    ) -> Built<Target<'a>> {
+        let loader = target
+            .loader
+            .open(&path.value)
+            .map_err(|error| self.fail_at(target, path.at, field, error))?;
+        let mut below = self.target(loader, Some(target))?;
+        below.kustomization.build_metadata = target.kustomization.build_metadata.clone();
+        if let Some(origin) = &target.origin {
+            below.origin = Some(origin_below(origin, &path.value));
+        }
+        let namespace = &target.kustomization.namespace.value;
+        below.helm_namespace = if namespace.is_empty() {
+            target.helm_namespace.clone()
+        } else {
+            namespace.clone()
+        };
+        self.set_schema(&below)?;
+        Ok(below)
+    }
+
+    pub(super) fn base(
+        &mut self,
+        target: &Target<'a>,
+        into: &mut Accumulated,
+        path: &Text,
+        field: &str,
+    ) -> Built<()> {
+        let below = self.open(target, path, field)?;
+        if below.kustomization.is_component() {
+            let error = BuildError::new(
+                ErrorKind::Kustomization,
+                format!("`{}` is a Component", path.value),
+            )
+            .hint("name it under components");
+            return Err(self.fail_at(target, path.at, field, error));
+        }
+        let built = self.accumulate(&below, Accumulated::default())?;
+        self.merge(target, into, built, path.at, field)
+    }
+
+    pub(super) fn component(
+        &mut self,
+        target: &Target<'a>,
+        into: Accumulated,
+        path: &Text,
+        i: usize,
+    ) -> Built<Accumulated> {
+        let field = format!("components[{i}]");
+        let below = self.open(target, path, &field)?;
+        if !below.kustomization.is_component() {
+            let error = BuildError::new(
+                ErrorKind::Kustomization,
+                format!(
+                    "`{}` is a {} and no Component",
+                    path.value, below.kustomization.kind
+                ),
+            )
+            .hint("name it under resources");
+            return Err(self.fail_at(target, path.at, field, error));
+        }
+        self.accumulate(&below, into)
+    }
+
+    pub(super) fn merge(
+        &mut self,
+        target: &Target<'_>,
+        into: &mut Accumulated,
+        other: Accumulated,
+        at: At,
+        field: &str,
+    ) -> Built<()> {
+        for resource in other.resources.into_vec() {
+            self.add(target, into, resource, at, field)?;
+        }
+        into.config.merge(&other.config).map_err(|conflict| {
+            let error = BuildError::new(ErrorKind::Kustomization, conflict.to_string());
+            self.fail_at(target, at, field, error)
+        })?;
+        self.merge_vars(target, into, &other.vars, Some((at, field)))
+    }
+
+    pub(super) fn merge_vars(
+        &mut self,
+        target: &Target<'_>,
+        into: &mut Accumulated,
+        vars: &[Var],
+        from: Option<(At, &str)>,
+    ) -> Built<()> {
+        let before = self.errors.len();
+        for var in vars {
+            match into.vars.binary_search_by(|own| own.name.cmp(&var.name)) {
+                Err(i) => into.vars.insert(i, var.clone()),
+                Ok(_) => {
+                    let error = BuildError::new(
+                        ErrorKind::Reference,
+                        format!("the variable `{}` is defined twice", var.name),
+                    );
+                    let (at, field) = from.unwrap_or((var.at, "vars"));
+                    self.fail_at(target, at, field, error);
+                }
+            }
+        }
+        if self.errors.len() > before {
+            Err(Stop)
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(super) fn configurations(&mut self, target: &Target<'_>, config: &mut Config) -> Built<()> {
+        let mut all = Config::default();
+        for (i, path) in target.kustomization.configurations.iter().enumerate() {
+            let field = format!("configurations[{i}]");
+            let settings = self.settings(target, &path.value, Some((&field, path.at)))?;
+            let mut decoder = Decoder::lenient(true);
+            let more = config::parse(&mut decoder, &settings);
+            self.faults(target, &path.value, decoder)?;
+            all.merge(&more).map_err(|conflict| {
+                let error = BuildError::new(ErrorKind::Kustomization, conflict.to_string());
+                self.fail_at(target, path.at, field, error)
+            })?;
+        }
+        config.merge(&all).map_err(|conflict| {
+            let error = BuildError::new(ErrorKind::Kustomization, conflict.to_string());
+            self.fail_at(target, At::default(), "configurations", error)
+        })
+    }
+
+    pub(super) fn crds(&mut self, target: &Target<'_>, config: &mut Config) {
+        for (i, path) in target.kustomization.crds.iter().enumerate() {
+            let field = format!("crds[{i}]");
+            let Ok(settings) = self.settings(target, &path.value, Some((&field, path.at))) else {
+                continue;
+            };
+            let merged =
+                config::from_crds(&settings.to_value()).and_then(|more| config.merge(&more));
+            if let Err(conflict) = merged {
+                let error = BuildError::new(ErrorKind::Kustomization, conflict.to_string());
+                self.fail_at(target, path.at, field, error);
+            }
+        }
+    }
+
+    pub(super) fn generators(&mut self, target: &Target<'a>, into: &mut Accumulated) {
+        let k = &target.kustomization;
+        for (what, field, list) in [
+            (
+                Generated::ConfigMap,
+                "configMapGenerator",
+                &k.config_map_generator,
+            ),
+            (Generated::Secret, "secretGenerator", &k.secret_generator),
+        ] {
+            for (i, args) in list.iter().enumerate() {
+                let mut args = args.clone();
+                args.options = GeneratorOptions::with_global(
+                    args.options.take(),
+                    k.generator_options.as_ref(),
+                );
+                let origin = target.origin.as_ref().map(|origin| {
+                    let kind = format!("{}Generator", what.kind());
+                    Arc::new(origin.built_in(target.file_name, &kind))
+                });
+                let field = format!("{field}[{i}]");
+                let _ = self.generate(target, into, what, &args, origin, &field);
+            }
+        }
+        for (i, chart) in k.helm_charts.iter().enumerate() {
+            let field = format!("helmCharts[{i}]");
+            let origin = target.origin.as_ref().map(|origin| {
+                Arc::new(origin.built_in(target.file_name, "HelmChartInflationGenerator"))
+            });
+            let _ = self.helm_chart(
+                target,
+                into,
+                &k.helm_globals,
+                chart,
+                origin.as_ref(),
+                &field,
+            );
+        }
+        let Ok(plugins) = self.plugins(target, &k.generators, "generators") else {
+            return;
+        };
+        for (resource, plugin) in plugins {
+            let _ = self.run_generator(target, into, &resource, plugin);
+        }
+    }
+
+    pub(super) fn generate(
+        &mut self,
+        target: &Target<'_>,
+        into: &mut Accumulated,
+        what: Generated,
+        args: &GeneratorArgs,
+        origin: Option<Arc<Origin>>,
+        field: &str,
+    ) -> Built<()> {
+        match generate::generate(what, args, &target.loader, self.options.environment) {
+            Ok(mut resource) => {
+                resource.origin = origin;
+                resource.place = Some(target.place(args.at));
+                self.absorb(target, into, resource, args.at, field)
+            }
+            Err(Mistake { error, at }) => Err(self.fail_at(target, at, field, error)),
+        }
+    }
+
+    pub(crate) fn absorb(
+        &mut self,
+        target: &Target<'_>,
+        into: &mut Accumulated,
+        resource: Resource,
+        at: At,
+        field: &str,
+    ) -> Built<()> {
+        generate::absorb(&mut into.resources, resource, &self.world.scope)
+            .map_err(|error| self.fail_at(target, at, field, error))
+    }
+
+    /// Reads the resources that configure generators or transformers: inline, of files, of folders.
+    pub(crate) fn plugins(
+        &mut self,
+        target: &Target<'a>,
+        entries: &[Text],
+        field: &str,
+    ) -> Built<Vec<(Resource, Plugin)>> {
+        let before = self.errors.len();
+        let mut configured = Accumulated::default();
+        let mut paths = Vec::new();
+        for (i, entry) in entries.iter().enumerate() {
+            // What is no list of resources is the path of a file.
+            let schemas = &mut self.world.schemas.inline;
+            let Ok(documents) = read::resources(&entry.value, schemas) else {
+                paths.push(entry.clone());
+                continue;
+            };
+            let field = format!("{field}[{i}]");
+            for document in documents {
+                let place = target.place(entry.at);
+                let mut resource = Resource::new(document.node, Some(place));
+                resource.origin = target
+                    .origin
+                    .as_ref()
+                    .map(|origin| Arc::new(origin.below(target.file_name)));
+                let _ = self.append(target, &mut configured, resource, entry.at, &field);
+            }
+        }
+        self.resources(target, &mut configured, &paths, field, true);
+        let mut out = Vec::new();
+        for resource in configured.resources.into_vec() {
+            match plugin::configure(&resource) {
+                Ok(plugin) => out.push((resource, plugin)),
+                Err(errors) => {
+                    self.fail_all(target, At::default(), field, errors);
+                }
+            }
+        }
+        if self.errors.len() > before {
+            Err(Stop)
+        } else {
+            Ok(out)
+        }
+    }
+
+    pub(super) fn validators(&mut self, target: &Target<'a>, into: &mut Accumulated) -> Built<()> {
+        let entries = &target.kustomization.validators;
+        if entries.is_empty() {
+            return Ok(());
+        }
+        for (resource, plugin) in self.plugins(target, entries, "validators")? {
+            let before: Vec<Resource> = into.resources.as_slice().to_vec();
+            self.run_transformer(target, into, &resource, plugin)?;
+            let unchanged = before.len() == into.resources.as_slice().len()
+                && before
+                    .iter()
+                    .zip(into.resources.as_slice())
+                    .all(|(before, after)| same_but_for_validation(before, after));
+            if !unchanged {
+                let error = BuildError::new(
+                    ErrorKind::Plugin,
+                    format!("the validator {} changes resources", resource.name()),
+                );
+                return Err(self.fail_at(target, At::default(), "validators", error));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn variables(&mut self, target: &Target<'_>, into: &mut Accumulated) -> Built<()> {
+        let vars_of_this = &target.kustomization.vars;
+        if vars_of_this.is_empty() {
+            return Ok(());
+        }
+        vars::note(&mut into.resources, vars_of_this, &self.world)
+            .map_err(|error| self.fail_at(target, vars_of_this[0].at, "vars", error))?;
+        self.merge_vars(target, into, vars_of_this, None)
+    }
+
+    /// Notes a transformer at all resources, where that is asked for, and drops what it deleted.
+    pub(crate) fn after_transformer(&self, into: &mut Accumulated, origin: Option<&Arc<Origin>>) {
+        if let Some(origin) = origin {
+            for resource in into.resources.contents_mut() {
+                if resource.deleted {
+                    continue;
+                }
+                if resource.origin.is_none() {
+                    resource.origin = Some(origin.clone());
+                } else {
+                    resource.transformations.push(origin.clone());
+                }
+                resource.settle_annotations();
+            }
+        }
+        into.resources.drop_deleted();
+    }
+
+    pub(super) fn transformers(
+        &mut self,
+        target: &Target<'a>,
+        into: &mut Accumulated,
+    ) -> Built<()> {
+        self.built_in_transformers(target, into)?;
+        let entries = &target.kustomization.transformers;
+        for (resource, plugin) in self.plugins(target, entries, "transformers")? {
+            let origin = target.origin.as_ref().map(|_| {
+                let from = resource.origin.as_deref().cloned().unwrap_or_default();
+                Arc::new(custom_origin(&from, &resource))
+            });
+            self.run_transformer(target, into, &resource, plugin)?;
+            self.after_transformer(into, origin.as_ref());
+        }
+        Ok(())
+    }
+}
+
+fn origin_below(origin: &Origin, path: &str) -> Origin {
+    match crate::remote::RepositorySpec::parse(path) {
+        Ok(spec) => Origin {
+            repo: spec.url,
+            git_ref: spec.reference,
+            path: spec.path,
+            ..Origin::default()
+        },
+        Err(_) => origin.below(path),
+    }
+}
+
+/// Returns the origin of what a configured generator or transformer does.
+pub(crate) fn custom_origin(from: &Origin, resource: &Resource) -> Origin {
+    Origin {
+        repo: from.repo.clone(),
+        git_ref: from.git_ref.clone(),
+        configured_in: from.path.clone(),
+        configured_by: Some(ConfiguredBy {
+            api_version: resource.api_version().to_owned(),
+            kind: resource.kind().to_owned(),
+            name: resource.name().to_owned(),
+            namespace: resource.namespace().to_owned(),
+        }),
+        ..Origin::default()
+    }
+}
+
+fn same_but_for_validation(before: &Resource, after: &Resource) -> bool {
+    const LABEL: &str = "validated-by";
+    if before.node == after.node {
+        return true;
+    }
+    let without = |resource: &Resource| {
+        let mut copy = resource.clone();
+        let mut labels = copy.meta_map("labels");
+        labels.retain(|(key, _)| key != LABEL);
+        copy.set_meta_map("labels", labels);
+        copy.node
+    };
+    without(before) == without(after)
+}
