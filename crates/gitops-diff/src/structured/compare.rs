@@ -108,6 +108,13 @@ impl Delta {
         self.removed.push(&mut element, below.removed);
     }
 
+    /// Sorts what was found in another order.
+    fn sort(&mut self) {
+        for part in [&mut self.added, &mut self.modified, &mut self.removed] {
+            part.nodes.sort_by(|a, b| a.element.cmp(&b.element));
+        }
+    }
+
     fn leaf(&mut self, left: Option<&Value>, right: Option<&Value>) {
         match (left, right) {
             (None, _) => self.added.member = true,
@@ -235,6 +242,16 @@ fn compare_lists(a: Option<&Array>, b: Option<&Array>, list: ListType<'_>, delta
     let identity = Identity::of(list);
     let left = identity.index(a.map_or(&[], |list| &list[..]), |_, _| {});
     let right = identity.index(b.map_or(&[], |list| &list[..]), |_, _| {});
+    // Nearly always the same elements are in the same places.
+    if left.same_identities(&right) && left.are_distinct() {
+        for i in 0..left.len() {
+            let mut below = Delta::default();
+            let (a, b) = (&left.values[i], &right.values[i]);
+            compare(Some(a), Some(b), element, &mut below);
+            delta.push(Lazy::Item(&|| identity.element(&left, i)), below);
+        }
+        return delta.sort();
+    }
     let (left_order, right_order) = (left.sorted(), right.sorted());
     let (mut l, mut r) = (&left_order[..], &right_order[..]);
     while !l.is_empty() || !r.is_empty() {

@@ -146,7 +146,16 @@ impl<'v> Items<'v> {
         order
     }
 
-    /// Whether both have the same elements at the same positions, none of them twice.
+    /// Whether no element occurs twice.
+    pub(super) fn are_distinct(&self) -> bool {
+        let same = |i, j| Identity::compare(self, i, self, j).is_eq();
+        if self.len() <= 8 {
+            return (1..self.len()).all(|j| (0..j).all(|i| !same(i, j)));
+        }
+        self.sorted().windows(2).all(|pair| !same(pair[0], pair[1]))
+    }
+
+    /// Whether both have the same elements at the same positions.
     pub(super) fn same_identities(&self, other: &Self) -> bool {
         self.len() == other.len()
             && (0..self.len()).all(|i| Identity::compare(self, i, other, i).is_eq())

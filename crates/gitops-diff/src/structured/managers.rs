@@ -114,12 +114,6 @@ pub enum ManagersError {
         #[source]
         source: FieldSetError,
     },
-    /// A manager that must own something does not.
-    #[error("{manager} owns no field of the object")]
-    NoManager {
-        /// The name of the manager.
-        manager: String,
-    },
 }
 
 impl Managers {

@@ -62,50 +62,91 @@ fn merge(left: &Value, right: &Value, ty: TypeRef<'_>) -> Result<Value, Twice> {
     }
 }
 
-/// Merges what is under one key, or one element; takes the left value itself where nothing changes.
-fn merged(left: &Value, right: &Value, ty: TypeRef<'_>, same: &mut bool) -> Result<Value, Twice> {
-    let value = merge(left, right, ty)?;
-    *same = *same && is_same(&value, left);
-    Ok(value)
-}
-
 /// Whether a merged value is the left one: for lists and maps only where it is the same in memory.
 fn is_same(value: &Value, left: &Value) -> bool {
     value.ptr_eq(left) || !matches!(value, Value::Array(_) | Value::Object(_)) && value == left
 }
 
-fn merge_maps(left: &Map, right: &Map, map: MapType<'_>) -> Result<Value, Twice> {
-    let element = map.element();
-    let (mut a, mut b) = (left.entries(), right.entries());
-    let mut out = Vec::new();
-    let mut same = true;
-    let mut cursor = 0;
-    while let (Some((ak, av)), Some((bk, bv))) = (a.first(), b.first()) {
-        match ak.cmp(bk) {
-            std::cmp::Ordering::Less => {
-                out.push(a[0].clone());
-                a = &a[1..];
-            }
-            std::cmp::Ordering::Greater => {
-                same = false;
-                out.push(b[0].clone());
-                b = &b[1..];
-            }
-            std::cmp::Ordering::Equal => {
-                let field = map.next_field(&mut cursor, ak).map(|field| field.ty());
-                let ty = field.or(element).unwrap_or(TypeRef::deduced());
-                out.push((ak.clone(), merged(av, bv, ty, &mut same)?));
-                a = &a[1..];
-                b = &b[1..];
-            }
+/// The entries of a merged list or map, which are those of the left one up to the first change.
+struct Out<'v, T> {
+    left: &'v [T],
+    changed: Option<Vec<T>>,
+    /// How many entries of the left one have been taken.
+    taken: usize,
+}
+
+impl<'v, T: Clone> Out<'v, T> {
+    const fn new(left: &'v [T]) -> Self {
+        Self {
+            left,
+            changed: None,
+            taken: 0,
         }
     }
-    if same && b.is_empty() {
-        return Ok(Value::Object(left.clone()));
+
+    /// Takes the next entry of the left one.
+    fn keep(&mut self) {
+        if let Some(out) = &mut self.changed {
+            out.push(self.left[self.taken].clone());
+        }
+        self.taken += 1;
     }
-    out.extend_from_slice(a);
-    out.extend_from_slice(b);
-    Ok(Value::Object(Map::from_entries(out)))
+
+    /// Takes something in the place of the next entry of the left one.
+    fn replace(&mut self, entry: T, room: usize) {
+        self.add(entry, room);
+        self.taken += 1;
+    }
+
+    /// Takes something that the left one has not.
+    fn add(&mut self, entry: T, room: usize) {
+        let (left, taken) = (self.left, self.taken);
+        self.changed
+            .get_or_insert_with(|| {
+                let mut out = Vec::with_capacity(left.len() + room);
+                out.extend_from_slice(&left[..taken]);
+                out
+            })
+            .push(entry);
+    }
+
+    fn finish(mut self) -> Option<Vec<T>> {
+        if let Some(out) = &mut self.changed {
+            out.extend_from_slice(&self.left[self.taken..]);
+        }
+        self.changed
+    }
+}
+
+fn merge_maps(left: &Map, right: &Map, map: MapType<'_>) -> Result<Value, Twice> {
+    let element = map.element();
+    let a = left.entries();
+    let mut out = Out::new(a);
+    let mut cursor = 0;
+    for (i, entry) in right.entries().iter().enumerate() {
+        let (key, value) = entry;
+        let room = right.len() - i;
+        while a.get(out.taken).is_some_and(|(left, _)| left < key) {
+            out.keep();
+        }
+        match a.get(out.taken) {
+            Some((same, before)) if same == key => {
+                let field = map.next_field(&mut cursor, key).map(|field| field.ty());
+                let ty = field.or(element).unwrap_or(TypeRef::deduced());
+                let after = merge(before, value, ty)?;
+                if is_same(&after, before) {
+                    out.keep();
+                } else {
+                    out.replace((same.clone(), after), room);
+                }
+            }
+            _ => out.add(entry.clone(), room),
+        }
+    }
+    Ok(match out.finish() {
+        Some(entries) => Value::Object(Map::from_entries(entries)),
+        None => Value::Object(left.clone()),
+    })
 }
 
 fn merge_lists(left: &Array, right: &Array, list: ListType<'_>) -> Result<Value, Twice> {
@@ -113,38 +154,37 @@ fn merge_lists(left: &Array, right: &Array, list: ListType<'_>) -> Result<Value,
     let identity = Identity::of(list);
     let a = identity.index(left, |_, _| {});
     let b = identity.index(right, |_, _| {});
-    let mut same = true;
-    let mut out = Vec::with_capacity(a.len().max(b.len()));
+    let mut out = Out::new(left);
     // Nearly always the same elements are in the same places.
-    let found = if a.same_identities(&b) {
-        let order = a.sorted();
-        let twice = |pair: &[usize]| Identity::compare(&a, pair[0], &a, pair[1]).is_eq();
-        if !order.windows(2).any(twice) {
-            for (left, right) in left.iter().zip(right) {
-                out.push(merged(left, right, element, &mut same)?);
+    if a.same_identities(&b) && a.are_distinct() {
+        for (before, value) in left.iter().zip(right) {
+            let after = merge(before, value, element)?;
+            if is_same(&after, before) {
+                out.keep();
+            } else {
+                out.replace(after, 0);
             }
-            None
-        } else {
-            Some(Matches::new(&a, &b))
         }
-    } else {
-        Some(Matches::new(&a, &b))
-    };
-    if let Some(found) = found {
-        let found = found.map_err(|j| identity.element(&b, j).to_string())?;
-        same = false;
-        for step in found.interleave() {
-            out.push(match step {
-                Step::Left(i) => left[i].clone(),
-                Step::Right(j) => right[j].clone(),
-                Step::Both(i, j) => merge(&left[i], &right[j], element)?,
-            });
-        }
+        return Ok(match out.finish() {
+            Some(values) => Value::Array(values.into()),
+            None => Value::Array(left.clone()),
+        });
     }
-    if same {
+    let found = Matches::new(&a, &b).map_err(|j| identity.element(&b, j).to_string())?;
+    let merged = found
+        .interleave()
+        .into_iter()
+        .map(|step| match step {
+            Step::Left(i) => Ok(left[i].clone()),
+            Step::Right(j) => Ok(right[j].clone()),
+            Step::Both(i, j) => merge(&left[i], &right[j], element),
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    // Elements that only the left list has can stand where they stood.
+    if merged.len() == left.len() && merged.iter().zip(left).all(|(a, b)| is_same(a, b)) {
         return Ok(Value::Array(left.clone()));
     }
-    Ok(Value::Array(out.into()))
+    Ok(Value::Array(merged.into()))
 }
 
 enum Step {

@@ -27,7 +27,7 @@ pub use migrate::migrate_to_apply;
 pub use order::compare_values;
 pub use path::{FieldPath, PathElement};
 pub use pattern::Pattern;
-pub use prediction::{Prediction, merge_as, predict, without_mutations};
+pub use prediction::{Prediction, predict};
 pub use remove::Emptied;
 pub use server::{WriteError, WriteOptions, Written, apply, update};
 pub use set::FieldSet;

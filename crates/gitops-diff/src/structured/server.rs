@@ -178,7 +178,7 @@ static NOBODYS: LazyLock<FieldSet> = LazyLock::new(|| {
 
 /// Takes objects for what the kind is in another version. Where that version is served but has another form,
 /// the fields keep the names that they have in the version of the request.
-pub(super) struct Served<'s> {
+struct Served<'s> {
     schemas: &'s Schemas,
     group: &'s str,
     kind: &'s str,
@@ -204,15 +204,15 @@ impl Converter for Served<'_> {
 }
 
 /// One request: the kind that it is about, and how objects of it are held.
-pub(super) struct Request<'s> {
+struct Request<'s> {
     schemas: &'s Schemas,
     object: &'s Object,
-    pub(super) ty: TypeRef<'s>,
+    ty: TypeRef<'s>,
     known: bool,
 }
 
 impl<'s> Request<'s> {
-    pub(super) fn new(object: &'s Object, schemas: &'s Schemas) -> Self {
+    fn new(object: &'s Object, schemas: &'s Schemas) -> Self {
         let known = schemas.of(object);
         Self {
             schemas,
@@ -222,8 +222,7 @@ impl<'s> Request<'s> {
         }
     }
 
-    /// The rules for a write to a subresource, or where that is `None`, for a merge that ignores nothing.
-    pub(super) fn updater(&self, subresource: Option<&str>) -> Updater<Served<'s>> {
+    fn updater(&self, subresource: &str) -> Updater<Served<'s>> {
         let updater = Updater::new(Served {
             schemas: self.schemas,
             group: self.object.group(),
@@ -232,7 +231,7 @@ impl<'s> Request<'s> {
             known: self.known,
         })
         .emptied(Emptied::Empty);
-        match subresource.and_then(|subresource| self.reset_fields(subresource)) {
+        match self.reset_fields(subresource) {
             Some(fields) => updater.ignore(self.object.api_version(), Ignored::Fields(fields)),
             None => updater,
         }
@@ -329,7 +328,7 @@ impl<'s> Request<'s> {
         let api_version = self.object.api_version();
         // Under a name of its own, so that what the manager had does not count as changed by somebody else.
         let now = ManagerId::updater("", Str::default());
-        let updater = self.updater(Some(&options.subresource));
+        let updater = self.updater(&options.subresource);
         updater
             .update(live, new, api_version, managers, &now)
             .map_err(|source| WriteError::Update { source })?;
@@ -455,6 +454,7 @@ pub fn apply(
         None => Managers::new(),
     };
     let before = request.live(live)?;
+    let managers_before = managers.clone();
     if managers.is_empty() && live.is_some() {
         // What is there belongs to somebody, so that the apply can conflict with it.
         let nothing = request.live(None)?;
@@ -467,7 +467,7 @@ pub fn apply(
     let typed = Typed::new(config.to_value(), request.ty, Duplicates::Refuse)
         .map_err(|source| WriteError::Config { source })?;
     let id = options.id(Operation::Apply, config.api_version());
-    let updater = request.updater(Some(&options.subresource));
+    let updater = request.updater(&options.subresource);
     let attempt = |managers: &mut Managers, force| {
         updater.apply(&before, &typed, config.api_version(), managers, &id, force)
     };
@@ -496,6 +496,14 @@ pub fn apply(
             owned.time.clone_from(&options.time);
         }
         managers.insert(id, owned);
+    }
+    if let (None, Some(live)) = (&new, live)
+        && managers == managers_before
+    {
+        return Ok(Written {
+            object: live.clone(),
+            changed: false,
+        });
     }
     let mut value = before.value().clone();
     if let Some(new) = new {

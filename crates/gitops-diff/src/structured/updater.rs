@@ -312,13 +312,14 @@ impl<C: Converter> Updater<C> {
             .as_ref()
             .map(|last| last.time.clone())
             .unwrap_or_default();
-        // The manager counts as one for its version even where it owns nothing any more.
+        // Nothing is to go where all that was owned is owned again.
+        let prune = last.filter(|last| {
+            last.api_version != api_version || !last.fields.difference(&owned.fields).is_empty()
+        });
         after.insert(manager.clone(), owned);
-        let new = match last {
-            Some(last) if !last.fields.is_empty() => {
-                self.prune(merged, &after, api_version, &last)?
-            }
-            _ => merged,
+        let new = match prune {
+            Some(last) => self.prune(merged, &after, api_version, &last)?,
+            None => merged,
         };
         self.take_changed(live, &new, api_version, &mut after, manager, force)?;
         *managers = after;
