@@ -147,9 +147,18 @@ fn string(arguments: &[Value], index: usize) -> Str {
     }
 }
 
+/// Takes the data for a template out of the arguments. Templates that are given nil have no data at all, and
+/// every field of nothing is nothing.
+fn data(arguments: &mut [Value]) -> Value {
+    match std::mem::take(&mut arguments[1]) {
+        Value::Nil => Value::Missing,
+        data => data,
+    }
+}
+
 fn include(context: &mut Context<'_>, arguments: &mut [Value]) -> Result<Value> {
     let name = string(arguments, 0);
-    let data = std::mem::take(&mut arguments[1]);
+    let data = data(arguments);
     let host = context.host::<Host>();
     if let Some(host) = &host {
         let mut included = host.included.borrow_mut();
@@ -172,7 +181,7 @@ fn include(context: &mut Context<'_>, arguments: &mut [Value]) -> Result<Value> 
 
 fn tpl(context: &mut Context<'_>, arguments: &mut [Value]) -> Result<Value> {
     let text = string(arguments, 0);
-    let data = std::mem::take(&mut arguments[1]);
+    let data = data(arguments);
     if !text.as_bytes().windows(2).any(|pair| pair == b"{{") {
         // Nothing to execute: the text stands for itself.
         return Ok(Value::Str(without_no_value(&text)));
