@@ -37,6 +37,17 @@ fn beyond(kind: &str) -> Error {
     Error::new(format!("reflect: {kind} index out of range"))
 }
 
+/// Takes a defined type over a list or a map for that list or map.
+fn plain(value: &Value) -> Value {
+    match value {
+        Value::Object(object) => match object.underlying() {
+            Some(plain @ (Value::List(_) | Value::Map(_))) => plain,
+            _ => value.clone(),
+        },
+        value => value.clone(),
+    }
+}
+
 pub(super) fn index(values: &[Value]) -> Result<Value> {
     let Some((item, indexes)) = values.split_first() else {
         return Err(Error::new("index of untyped nil"));
@@ -46,7 +57,7 @@ pub(super) fn index(values: &[Value]) -> Result<Value> {
     }
     let mut item = item.clone();
     for index in indexes {
-        item = match &item {
+        item = match &plain(&item) {
             Value::Missing | Value::Nil => return Err(Error::new("index of nil pointer")),
             Value::Str(text) => {
                 let at = position(index, text.len())?;
@@ -125,7 +136,7 @@ pub(super) fn slice(values: &[Value]) -> Result<Value> {
 }
 
 pub(super) fn length(value: &Value) -> Result<Value> {
-    let length = match value {
+    let length = match &plain(value) {
         Value::Str(text) => text.len(),
         Value::List(list) => list.len(),
         Value::Map(map) => map.len(),

@@ -87,6 +87,17 @@ impl Exec<'_> {
                     let boxed = matches!(value, Value::Nil);
                     return Ok(Slot { value, boxed });
                 }
+                // A defined type over a map has the fields of a map.
+                if let Some(Value::Map(map)) = object.underlying() {
+                    if has_arguments {
+                        return self.fail(format!("{name} is not a method but has arguments"));
+                    }
+                    let element = map.ty().element();
+                    return match map.get(name.as_bytes()) {
+                        Some(value) => Ok(Slot::element(value, element)),
+                        None => self.missing(name, element),
+                    };
+                }
             }
             _ => {}
         }
