@@ -44,6 +44,10 @@ pub struct Metadata {
     pub dependencies: Option<Vec<Dependency>>,
     /// `application`, `library`, or nothing, which means `application`.
     pub kind: String,
+    /// Whether a maintainer is null, which Helm refuses later than other mistakes.
+    null_maintainer: bool,
+    /// Whether a dependency is.
+    null_dependency: bool,
 }
 
 /// Who looks after a chart.
@@ -145,6 +149,7 @@ impl Metadata {
             "keywords" => decoder.texts(value, place, &mut self.keywords),
             "maintainers" => {
                 if let Some(items) = decoder.list(value, place, "[]*chart.Maintainer") {
+                    self.null_maintainer = items.iter().any(Value::is_null);
                     self.maintainers = items
                         .iter()
                         .map(|item| Maintainer::read(decoder, item, place))
@@ -167,6 +172,7 @@ impl Metadata {
             "kubeVersion" => decoder.text(value, place, &mut self.kube_version),
             "dependencies" => match decoder.list(value, place, "[]*chart.Dependency") {
                 Some(items) => {
+                    self.null_dependency = items.iter().any(Value::is_null);
                     self.dependencies = Some(
                         items
                             .iter()
@@ -227,10 +233,16 @@ impl Metadata {
         if !matches!(self.kind.as_str(), "" | "application" | "library") {
             return invalid("chart.metadata.type must be application or library".to_owned());
         }
+        if self.null_maintainer {
+            return invalid("maintainers must not contain empty or null nodes".to_owned());
+        }
         for maintainer in &mut self.maintainers {
             clean(&mut maintainer.name);
             clean(&mut maintainer.email);
             clean(&mut maintainer.url);
+        }
+        if self.null_dependency {
+            return invalid("dependencies must not contain empty or null nodes".to_owned());
         }
         let mut names = Vec::new();
         for dependency in self.dependencies.iter_mut().flatten() {
@@ -311,12 +323,6 @@ impl Dependency {
     }
 
     fn validate(&mut self) -> Result<(), Error> {
-        // An entry that says nothing at all is what Helm sees as null.
-        if *self == Self::default() {
-            return Err(Error::Metadata {
-                message: "dependencies must not contain empty or null nodes".to_owned(),
-            });
-        }
         for text in [
             &mut self.name,
             &mut self.version,

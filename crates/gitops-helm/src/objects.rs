@@ -91,6 +91,13 @@ impl ChartObject {
             .collect()
     }
 
+    /// Returns the fields as if those of the metadata were the chart's own.
+    pub(crate) fn flat_fields(&self) -> Vec<(&'static str, Value)> {
+        let mut fields = self.metadata_fields();
+        fields.push(("IsRoot", Value::Bool(self.is_root)));
+        fields
+    }
+
     fn get(&self, name: &str) -> Option<Value> {
         let Metadata {
             home,

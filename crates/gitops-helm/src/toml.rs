@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 use gitops_template::{List, ListType, Map, Str, Value};
 
+use crate::objects::ChartObject;
+
 /// Values deeper than this are an error.
 const MAX_DEPTH: usize = 1000;
 
@@ -30,11 +32,9 @@ impl Writer {
         }
         match basic(value) {
             Value::Missing | Value::Nil => {}
-            Value::Map(map) => {
-                if !map.is_nil() {
-                    self.table(key, &map)?;
-                }
-            }
+            Value::Map(map) if map.is_nil() => {}
+            Value::List(list) if list.is_nil() && !key.is_empty() => {}
+            Value::Map(_) | Value::Object(_) => self.table(key, value)?,
             Value::List(list) if is_table_array(&list)? => self.tables(key, &list)?,
             Value::Func(_) => {
                 return Err(format!("unsupported type for key '{}': func", dotted(key)));
@@ -57,7 +57,7 @@ impl Writer {
         }
     }
 
-    fn table(&mut self, key: &mut Vec<Str>, map: &Map) -> Result<(), String> {
+    fn table(&mut self, key: &mut Vec<Str>, value: &Value) -> Result<(), String> {
         if key.len() == 1 {
             self.newline();
         }
@@ -66,7 +66,7 @@ impl Writer {
             let _ = write!(self.out, "[{}]", dotted(key));
             self.newline();
         }
-        self.entries(key, map)
+        self.entries(key, value)
     }
 
     fn tables(&mut self, key: &mut Vec<Str>, list: &List) -> Result<(), String> {
@@ -74,24 +74,21 @@ impl Writer {
             return Err("toml: top-level values must be Go maps or structs".to_owned());
         }
         for item in list.to_vec() {
-            let Value::Map(map) = basic(&item) else {
-                continue;
-            };
-            if map.is_nil() {
+            if matches!(basic(&item), Value::Map(map) if map.is_nil()) {
                 continue;
             }
             self.newline();
             self.indent(key);
             let _ = write!(self.out, "[[{}]]", dotted(key));
             self.newline();
-            self.entries(key, &map)?;
+            self.entries(key, &item)?;
         }
         Ok(())
     }
 
     /// Writes the entries of a table: first those that are no tables themselves.
-    fn entries(&mut self, key: &mut Vec<Str>, map: &Map) -> Result<(), String> {
-        let (tables, direct) = partition(map)?;
+    fn entries(&mut self, key: &mut Vec<Str>, value: &Value) -> Result<(), String> {
+        let (tables, direct) = partition(value)?;
         for (name, value) in direct.into_iter().chain(tables) {
             key.push(name);
             self.encode(key, &value)?;
@@ -144,21 +141,21 @@ impl Writer {
                 }
                 self.out.push(']');
             }
-            Value::Map(map) => self.inline(&map)?,
+            Value::Map(_) | Value::Object(_) => self.inline(value)?,
             other => return Err(format!("unexpected type: {}", other.type_name())),
         }
         self.depth -= 1;
         Ok(())
     }
 
-    fn inline(&mut self, map: &Map) -> Result<(), String> {
-        let (tables, direct) = partition(map)?;
+    fn inline(&mut self, value: &Value) -> Result<(), String> {
+        let (tables, direct) = partition(value)?;
         self.out.push('{');
         let more = !tables.is_empty();
         for (entries, trailing) in [(direct, more), (tables, false)] {
             let last = entries.len().saturating_sub(1);
             for (i, (name, value)) in entries.iter().enumerate() {
-                if matches!(basic(value), Value::Nil | Value::Missing) {
+                if is_nil(value) {
                     continue;
                 }
                 self.key_value(std::slice::from_ref(name), value, true)?;
@@ -172,29 +169,45 @@ impl Writer {
     }
 }
 
-/// Returns a defined type over a basic one as the basic one, and a struct as a map of its fields.
+/// Returns a defined type over a basic one as the basic one; structs stay what they are.
 fn basic(value: &Value) -> Value {
     match value {
-        Value::Object(object) => object.underlying().unwrap_or_else(|| {
-            let fields = object.fields().into_iter();
-            Value::Map(
-                fields
-                    .map(|(name, value)| (Str::new(name), value))
-                    .collect(),
-            )
-        }),
+        Value::Object(object) => object.underlying().unwrap_or_else(|| value.clone()),
         other => other.clone(),
+    }
+}
+
+fn is_nil(value: &Value) -> bool {
+    match basic(value) {
+        Value::Missing | Value::Nil => true,
+        Value::List(list) => list.is_nil(),
+        Value::Map(map) => map.is_nil(),
+        _ => false,
     }
 }
 
 type Entries = Vec<(Str, Value)>;
 
-/// Parts the entries of a map into tables and others, each in order of name.
-fn partition(map: &Map) -> Result<(Entries, Entries), String> {
+/// Parts the entries of a map or a struct into tables and others; those of a map in order of name.
+fn partition(value: &Value) -> Result<(Entries, Entries), String> {
+    let entries = match basic(value) {
+        Value::Map(map) => map.to_vec(),
+        Value::Object(object) => {
+            // What is embedded in a struct is written as if it stood there itself.
+            let chart = value.as_object::<ChartObject>();
+            let fields = chart.map_or_else(|| object.fields(), ChartObject::flat_fields);
+            let fields = fields.into_iter();
+            fields
+                .map(|(name, value)| (Str::new(name), value))
+                .collect()
+        }
+        _ => Vec::new(),
+    };
     let (mut tables, mut direct) = (Vec::new(), Vec::new());
-    for (name, value) in map.to_vec() {
+    for (name, value) in entries {
         let is_table = match basic(&value) {
             Value::Map(map) => !map.is_nil(),
+            Value::Object(_) => true,
             Value::List(list) => is_table_array(&list)?,
             Value::Func(_) => return Err("unsupported type: func".to_owned()),
             _ => false,
@@ -217,7 +230,7 @@ fn is_table_array(list: &List) -> Result<bool, String> {
             Value::Nil | Value::Missing => {
                 return Err("toml: cannot encode array with nil element".to_owned());
             }
-            Value::Map(_) => {}
+            Value::Map(_) | Value::Object(_) => {}
             Value::List(list) => {
                 is_table_array(&list)?;
                 all = false;

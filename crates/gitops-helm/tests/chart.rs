@@ -110,7 +110,10 @@ fn actions_are_seen_by_templates() {
 fn a_template_without_data_finds_nothing() {
     let helpers = "{{ define \"x\" }}[{{ .a.b.c }}]{{ end }}";
     let template = "a: {{ include \"x\" .Values.none }}{{ tpl \"{{ .a.b }}\" nil }}";
-    let output = text(&[("templates/_h.tpl", helpers), ("templates/a.yaml", template)]);
+    let output = text(&[
+        ("templates/_h.tpl", helpers),
+        ("templates/a.yaml", template),
+    ]);
     assert_eq!(output, "---\n# Source: web/templates/a.yaml\na: []\n");
 }
 
