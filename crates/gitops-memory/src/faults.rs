@@ -57,6 +57,9 @@ pub enum FaultKind {
     Changed,
     /// The request is refused with this error.
     Refused(TargetError),
+    /// The kind that the fault is [on](Fault::on_kind) cannot be listed: a snapshot names it as
+    /// [unlisted](gitops_core::Snapshot::unlisted) and has none of its objects.
+    Unlisted,
     /// The request takes this long.
     Delay(Duration),
     /// The request is never answered and never carried out. Together with
@@ -141,12 +144,16 @@ impl Fault {
     }
 
     fn concerns(&self, operation: Operation, key: Option<&ObjectKey>) -> bool {
-        self.operation
-            .map_or(operation.writes(), |wanted| wanted == operation)
-            && self
-                .group_kind
-                .as_ref()
-                .is_none_or(|kind| key.is_some_and(|key| key.group_kind() == *kind))
+        let fits = self
+            .operation
+            .map_or(operation.writes(), |wanted| wanted == operation);
+        if matches!(self.kind, FaultKind::Unlisted) {
+            return fits;
+        }
+        fits && self
+            .group_kind
+            .as_ref()
+            .is_none_or(|kind| key.is_some_and(|key| key.group_kind() == *kind))
             && self.key.as_ref().is_none_or(|wanted| key == Some(wanted))
     }
 }
@@ -214,6 +221,8 @@ pub(crate) struct Decision {
     /// Fails after all is done.
     pub(crate) lost: Option<TargetError>,
     pub(crate) hangs: bool,
+    /// The kinds that a snapshot cannot list.
+    pub(crate) unlisted: Vec<GroupKind>,
 }
 
 impl Injector {
@@ -249,6 +258,9 @@ impl Injector {
             if fault.after > 0 {
                 fault.after -= 1;
                 return true;
+            }
+            if let (FaultKind::Unlisted, Some(kind)) = (&fault.kind, &fault.group_kind) {
+                decision.unlisted.push(kind.clone());
             }
             kinds.push(fault.kind.clone());
             match &mut fault.times {
@@ -324,6 +336,7 @@ impl Decision {
                 self.refused.get_or_insert(error);
             }
             FaultKind::Delay(by) => self.delay += by,
+            FaultKind::Unlisted => {}
             FaultKind::Hang => self.hangs = true,
         }
     }

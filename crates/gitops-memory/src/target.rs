@@ -13,7 +13,7 @@ use gitops_core::{
     Applied, ApplyOptions, Clock, DeleteOptions, Discovery, Scope, Snapshot, Target, TargetError,
     Timestamp, WatchEvent,
 };
-use gitops_manifest::{GroupVersionKind, Object, ObjectKey, Value};
+use gitops_manifest::{GroupKind, GroupVersionKind, Object, ObjectKey, Value};
 use tokio::sync::Notify;
 
 use crate::faults::Injector;
@@ -47,7 +47,16 @@ impl Default for MemoryOptions {
 
 /// A cluster in memory: a [`Target`] that behaves as a Kubernetes API server with its controllers does.
 ///
-/// Clones are handles of one cluster; [`fork`](Self::fork) copies it.
+/// It has what a program can tell an API server by: resource versions, generations and UIDs, server-side apply with
+/// managers and conflicts, defaults and validation, finalizers and garbage collection, namespaces, definitions of
+/// kinds, watches that break and expire. Its controllers let workloads become ready, or fail where their
+/// [image](crate::Simulation) says so, as the clock goes on. The [crate](crate) shows it at work.
+///
+/// Clones are handles of one cluster; [`fork`](Self::fork) copies it. With one seed, one clock and one order of
+/// requests the course of things is the same each time: UIDs, names of pods, faults, events.
+///
+/// What is due by the clock is done when somebody asks for something; a watch that waits wakes when something is due. On a
+/// [`SimClock`] days pass in no time, on [`SystemClock`](gitops_core::SystemClock) a pod takes its two seconds.
 #[derive(Clone)]
 pub struct MemoryTarget(Arc<Shared>);
 
@@ -247,7 +256,7 @@ impl Shared {
         &self,
         operation: Operation,
         key: Option<&ObjectKey>,
-        work: impl FnOnce() -> Result<T, TargetError>,
+        work: impl FnOnce(&[GroupKind]) -> Result<T, TargetError>,
     ) -> Result<T, TargetError> {
         let decision = self.faults().decide(operation, key);
         if !decision.delay.is_zero() {
@@ -275,7 +284,7 @@ impl Shared {
             log(false, Some(&error));
             return Err(error);
         }
-        let answer = work();
+        let answer = work(&decision.unlisted);
         match (answer, decision.lost) {
             (Ok(_), Some(error)) => {
                 log(true, Some(&error));
@@ -383,12 +392,22 @@ fn expired(version: &(impl ToString + ?Sized)) -> TargetError {
 #[async_trait]
 impl Target for MemoryTarget {
     async fn discover(&self) -> Result<Arc<Discovery>, TargetError> {
-        let discover = || Ok(Arc::clone(self.0.now().discovery()));
+        let discover = |_: &[GroupKind]| Ok(Arc::clone(self.0.now().discovery()));
         self.0.ask(Operation::Discover, None, discover).await
     }
 
     async fn snapshot(&self, scope: &Scope) -> Result<Snapshot, TargetError> {
-        let snapshot = || Ok(self.0.now().snapshot(scope));
+        let snapshot = |unlisted: &[GroupKind]| {
+            let mut snapshot = self.0.now().snapshot(scope);
+            for kind in unlisted {
+                snapshot
+                    .objects
+                    .retain(|object| object.group_kind() != *kind);
+                let reason = "the connection was refused".to_owned();
+                snapshot.unlisted.push((kind.clone(), reason));
+            }
+            Ok(snapshot)
+        };
         self.0.ask(Operation::Snapshot, None, snapshot).await
     }
 
@@ -397,7 +416,7 @@ impl Target for MemoryTarget {
         scope: &Scope,
         version: &str,
     ) -> Result<BoxStream<'static, Result<WatchEvent, TargetError>>, TargetError> {
-        let begin = || {
+        let begin = |_: &[GroupKind]| {
             let number: u64 = version.parse().map_err(|_| expired(version))?;
             let begun = self.0.now().changes(scope, number, 1);
             if matches!(begun, Watched::Expired) || self.0.faults().expires_watch() {
@@ -419,7 +438,7 @@ impl Target for MemoryTarget {
     }
 
     async fn get(&self, key: &ObjectKey) -> Result<Option<Object>, TargetError> {
-        let get = || {
+        let get = |_: &[GroupKind]| {
             let server = self.0.now();
             if !server.known(&key.group_kind()) {
                 return Err(TargetError::UnknownKind {
@@ -433,7 +452,7 @@ impl Target for MemoryTarget {
 
     async fn apply(&self, object: &Object, options: &ApplyOptions) -> Result<Applied, TargetError> {
         let key = object.key();
-        let apply = || self.0.write(|server| server.apply(object, options));
+        let apply = |_: &[GroupKind]| self.0.write(|server| server.apply(object, options));
         let operation = if options.dry_run {
             Operation::DryRun
         } else {
@@ -443,7 +462,7 @@ impl Target for MemoryTarget {
     }
 
     async fn delete(&self, key: &ObjectKey, options: &DeleteOptions) -> Result<(), TargetError> {
-        let delete = || self.0.write(|server| server.delete(key, options));
+        let delete = |_: &[GroupKind]| self.0.write(|server| server.delete(key, options));
         self.0.ask(Operation::Delete, Some(key), delete).await
     }
 }

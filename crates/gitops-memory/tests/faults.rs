@@ -155,3 +155,31 @@ fn a_refusal_is_told_as_it_was_scripted() {
             .unwrap();
     });
 }
+
+#[test]
+fn a_kind_that_cannot_be_listed_is_unknown_and_not_absent() {
+    run(async |target, _| {
+        target
+            .apply(&config_map("a", json!({})), &ssa())
+            .await
+            .unwrap();
+        let fault = Fault::new(Operation::Snapshot, FaultKind::Unlisted);
+        target.inject(fault.on_kind("", "ConfigMap"));
+        let snapshot = target.snapshot(&Scope::all()).await.unwrap();
+        assert!(
+            snapshot
+                .objects
+                .iter()
+                .all(|object| object.kind() != "ConfigMap")
+        );
+        assert_eq!(snapshot.unlisted[0].0.kind, "ConfigMap");
+        let snapshot = target.snapshot(&Scope::all()).await.unwrap();
+        assert!(
+            snapshot
+                .objects
+                .iter()
+                .any(|object| object.kind() == "ConfigMap")
+        );
+        assert!(snapshot.unlisted.is_empty());
+    });
+}

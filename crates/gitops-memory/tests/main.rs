@@ -43,3 +43,19 @@ fn run<T>(test: impl AsyncFnOnce(MemoryTarget, SimClock) -> T) -> T {
     let target = MemoryTarget::new(std::sync::Arc::new(clock.clone()));
     clock.clone().run(test(target, clock))
 }
+
+#[test]
+fn every_file_of_tests_is_listed() {
+    let listed = include_str!("main.rs");
+    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests")).unwrap();
+    for file in folder {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        let Some(module) = name.strip_suffix(".rs").filter(|name| *name != "main") else {
+            continue;
+        };
+        assert!(
+            listed.contains(&format!("mod {module};")),
+            "{name} is not listed"
+        );
+    }
+}
