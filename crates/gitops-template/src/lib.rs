@@ -2,6 +2,8 @@
 #![deny(missing_docs)]
 
 mod builtin;
+#[cfg(feature = "crypto")]
+mod crypto;
 mod error;
 mod exec;
 mod format;

@@ -1,13 +1,38 @@
 //! Base 64 and base 32.
 
-use super::{Table, bytes, text};
+use super::{Table, bytes, int, text};
+use crate::error::Error;
 use crate::value::{Type, Value};
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
 pub(super) fn register(table: &mut Table<'_>) {
-    use Type::String;
+    use Type::{Int, String};
+    table.add("randBytes", &[Int], String, |context, a| {
+        let Ok(count) = usize::try_from(int(&a[0])) else {
+            return Err(Error::new("runtime error: makeslice: len out of range"));
+        };
+        context.check_size(count as u64)?;
+        context.spend(count as u64)?;
+        let mut bytes = vec![0; count];
+        context.random().fill(&mut bytes);
+        Ok(Value::from(base64(&bytes)))
+    });
+    table.add("uuidv4", &[], String, |context, _| {
+        let mut bytes = [0; 16];
+        context.random().fill(&mut bytes);
+        bytes[6] = bytes[6] & 0x0f | 0x40;
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        let mut out = std::string::String::with_capacity(36);
+        for (at, byte) in bytes.iter().enumerate() {
+            if matches!(at, 4 | 6 | 8 | 10) {
+                out.push('-');
+            }
+            out.push_str(&format!("{byte:02x}"));
+        }
+        Ok(Value::from(out))
+    });
     table.add("b64enc", &[String], String, |_, a| {
         Ok(Value::from(base64(text(&a[0]))))
     });
@@ -67,7 +92,7 @@ fn base64_digit(byte: u8) -> Option<u32> {
 }
 
 /// Decodes standard base 64, passing over line breaks. An error is where Go reports it.
-pub(super) fn from_base64(text: &[u8]) -> Result<Vec<u8>, usize> {
+pub(crate) fn from_base64(text: &[u8]) -> Result<Vec<u8>, usize> {
     let mut out = Vec::with_capacity(text.len() / 4 * 3);
     let mut at = 0;
     let next = |at: &mut usize| loop {

@@ -15,12 +15,16 @@ mod numbers;
 mod paths;
 mod reflect;
 mod regexes;
+#[cfg(feature = "crypto")]
+mod secrets;
 mod strings;
 mod urls;
 mod versions;
 mod words;
 
 pub(crate) use encode::base64;
+#[cfg(feature = "crypto")]
+pub(crate) use encode::from_base64;
 pub(crate) use regexes::RegexCache;
 
 use crate::error::{Error, Result};
@@ -47,6 +51,8 @@ pub(crate) fn register(functions: &mut Functions) {
     paths::register(&mut table);
     reflect::register(&mut table);
     regexes::register(&mut table);
+    #[cfg(feature = "crypto")]
+    secrets::register(&mut table);
     strings::register(&mut table);
     urls::register(&mut table);
     versions::register(&mut table);

@@ -87,6 +87,18 @@ impl Time {
         }
     }
 
+    /// Returns the time that is so many days of 24 hours later.
+    #[cfg(feature = "crypto")]
+    pub(crate) fn plus_days(&self, days: i64) -> Self {
+        let seconds = self.seconds.saturating_add(days.saturating_mul(86_400));
+        // Certificates have no years of five digits.
+        let seconds = seconds.clamp(-UNIX_EPOCH, 253_402_300_799);
+        Self {
+            seconds,
+            ..self.clone()
+        }
+    }
+
     /// Returns the nanoseconds from another time to this one, or the nearest number there is.
     pub(crate) fn since(&self, other: &Self) -> i64 {
         let seconds = i128::from(self.seconds) - i128::from(other.seconds);

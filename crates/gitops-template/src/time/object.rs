@@ -220,7 +220,7 @@ impl Time {
     }
 
     /// Returns the time so many years, months and days later, counted on the calendar.
-    fn plus_date(&self, years: i64, months: i64, days: i64) -> Self {
+    pub(crate) fn plus_date(&self, years: i64, months: i64, days: i64) -> Self {
         let mut civil: Civil = self.civil();
         civil.year = civil
             .year
