@@ -1,6 +1,6 @@
 //! Objects out of texts.
 
-use crate::yaml::{self, ParseOptions, Position};
+use crate::yaml::{self, ParseOptions};
 use crate::{Diagnostic, Object, ObjectError, Str, Value};
 
 /// Reads the objects of a text: all its documents, lists expanded, empty documents left out.
@@ -33,8 +33,8 @@ pub fn objects(file: &str, text: &str, options: &ParseOptions) -> (Vec<Object>, 
     let mut objects = Vec::new();
     let mut diagnostics = Vec::new();
     let file: Str = file.into();
-    for (index, document) in yaml::documents(text, options).enumerate() {
-        let value = match document.value {
+    for mut document in yaml::documents(text, options) {
+        let value = match std::mem::replace(&mut document.value, Ok(Value::Null)) {
             Ok(Value::Null) => continue,
             Ok(value) => value,
             Err(error) => {
@@ -42,37 +42,37 @@ pub fn objects(file: &str, text: &str, options: &ParseOptions) -> (Vec<Object>, 
                 continue;
             }
         };
-        let found = Object::try_from(value)
-            .map_err(|error| ListItemError {
+        let mut located = 0;
+        let mut refuse = |error: ListItemError| {
+            // Each place is found by parsing the document again.
+            located += 1;
+            let mark = (located <= LOCATED)
+                .then(|| yaml::locate_in(text, document.start, &error.pointer()))
+                .flatten()
+                .unwrap_or(document.start);
+            let mut diagnostic = Diagnostic {
+                position: Some(mark.position(text)),
+                source_line: Some(yaml::source_line(text, mark).to_owned()),
+                ..Diagnostic::error(&file, error.to_string())
+            };
+            if let ObjectError::Missing { field } = &error.error {
+                diagnostic.hint = Some(format!("every object of Kubernetes has {field}"));
+            }
+            diagnostics.push(diagnostic);
+        };
+        match Object::try_from(value) {
+            Ok(object) => expand_into(object, &mut objects, &mut refuse),
+            Err(error) => refuse(ListItemError {
                 path: Vec::new(),
                 error,
-            })
-            .and_then(|object| {
-                expand_into(object, &mut objects, &mut |error| {
-                    diagnostics.push(describe(&file, text, index, &error));
-                })
-            });
-        if let Err(error) = found {
-            diagnostics.push(describe(&file, text, index, &error));
+            }),
         }
     }
     (objects, diagnostics)
 }
 
-fn describe(file: &Str, text: &str, index: usize, error: &ListItemError) -> Diagnostic {
-    let mut pointer = String::new();
-    for item in &error.path {
-        pointer.push_str(&format!("/items/{item}"));
-    }
-    let position = yaml::locate(text, index, &pointer).unwrap_or(Position { line: 1, column: 1 });
-    let diagnostic = Diagnostic::error(file, error.to_string()).at(text, position);
-    match &error.error {
-        ObjectError::Missing { field } => {
-            diagnostic.with_hint(format!("every object of Kubernetes has {field}"))
-        }
-        _ => diagnostic,
-    }
-}
+/// For how many mistakes of a document the place is looked for; the others are shown where it begins.
+const LOCATED: usize = 50;
 
 /// Why an element of a list is not an object.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +82,17 @@ pub struct ListItemError {
     /// What is wrong with it.
     #[source]
     pub error: ObjectError,
+}
+
+impl ListItemError {
+    /// Returns the way to the element as a JSON pointer.
+    #[must_use]
+    pub fn pointer(&self) -> String {
+        self.path
+            .iter()
+            .map(|item| format!("/items/{item}"))
+            .collect()
+    }
 }
 
 impl std::fmt::Display for ListItemError {
@@ -115,17 +126,13 @@ impl Object {
         let mut first = None;
         expand_into(self, &mut objects, &mut |error| {
             first.get_or_insert(error);
-        })?;
+        });
         first.map_or(Ok(objects), Err)
     }
 }
 
 /// Adds the objects of a list, or the object itself where it is none; tells of elements that are no objects.
-fn expand_into(
-    object: Object,
-    objects: &mut Vec<Object>,
-    refuse: &mut dyn FnMut(ListItemError),
-) -> Result<(), ListItemError> {
+fn expand_into(object: Object, objects: &mut Vec<Object>, refuse: &mut dyn FnMut(ListItemError)) {
     // Elements that are still to be looked at, the next one last.
     let mut pending: Vec<(Vec<usize>, Object)> = vec![(Vec::new(), object)];
     while let Some((path, object)) = pending.pop() {
@@ -147,7 +154,6 @@ fn expand_into(
         }
         pending.extend(found.into_iter().rev());
     }
-    Ok(())
 }
 
 /// Fills in what the elements of a typed list may leave out.

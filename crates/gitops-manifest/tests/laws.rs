@@ -204,7 +204,7 @@ proptest! {
                 }
                 Err(error) => {
                     prop_assert!(documents.iter().any(|document| document.value.is_err()));
-                    prop_assert!(error.line() <= text.lines().count() + 2);
+                    prop_assert!(error.line() <= text.chars().count() + 2);
                 }
             }
         }

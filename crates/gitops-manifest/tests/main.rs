@@ -1,6 +1,7 @@
 //! The tests of `gitops-manifest`, one module per area.
 
 mod laws;
+mod objects;
 mod trees;
 mod yaml_differences;
 mod yaml_golden;

@@ -88,8 +88,8 @@ pub(crate) struct Composer<'a, 'o, S = Parser<'a>> {
 }
 
 impl<'a, 'o> Composer<'a, 'o> {
-    pub(crate) fn new(text: &'a str, from: Mark, options: &'o ParseOptions) -> Self {
-        Self::of(Parser::new(text, from), options)
+    pub(crate) fn new(text: &'a str, options: &'o ParseOptions) -> Self {
+        Self::of(Parser::new(text), options)
     }
 
     pub(crate) fn reached(&self) -> Mark {

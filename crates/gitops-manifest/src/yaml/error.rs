@@ -73,13 +73,13 @@ pub(crate) struct Mark {
 }
 
 impl Mark {
-    /// Finds line and column as editors count them: lines end with line feeds alone.
+    /// Finds line and column; walks the line alone.
     #[cold]
     pub(crate) fn position(self, text: &str) -> Position {
         let start = line_start(text, self.offset);
         let end = floor_boundary(text, self.offset);
         Position {
-            line: text[..start].bytes().filter(|byte| *byte == b'\n').count() + 1,
+            line: self.line + 1,
             column: text[start..end]
                 .trim_start_matches('\u{feff}')
                 .chars()
@@ -87,6 +87,15 @@ impl Mark {
                 + 1,
         }
     }
+}
+
+/// Returns the line of a text that a mark is on, as much of it as is worth showing.
+pub(crate) fn source_line(text: &str, mark: Mark) -> &str {
+    let line = text[line_start(text, mark.offset)..]
+        .lines()
+        .next()
+        .unwrap_or_default();
+    &line[..floor_boundary(line, SHOWN)]
 }
 
 fn floor_boundary(text: &str, offset: usize) -> usize {
@@ -115,15 +124,12 @@ impl Error {
         upstream: Upstream,
         message: impl Into<String>,
     ) -> Self {
-        let start = line_start(text, mark.offset);
-        let line = text[start..].lines().next().unwrap_or_default();
-        let line = &line[..floor_boundary(line, SHOWN)];
         Self(Box::new(Inner {
             kind,
             position: mark.position(text),
             offset: mark.offset,
             message: message.into(),
-            source_line: line.to_owned(),
+            source_line: source_line(text, mark).to_owned(),
             upstream,
         }))
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::error::{Error, ErrorKind, Mark, Upstream};
-use super::scan::{ScalarStyle, Scanner, Token};
+use super::scan::{ScalarStyle, Scanner, Token, readable_end};
 
 /// What stands before a node: an anchor, a tag, or both.
 #[derive(Debug)]
@@ -84,10 +84,15 @@ pub(crate) struct Parser<'a> {
 type Parsed<'a> = Result<(Event<'a>, Mark), Error>;
 
 impl<'a> Parser<'a> {
-    /// Parses `text` from a mark on, which must be at the beginning of a line.
-    pub(crate) fn new(text: &'a str, from: Mark) -> Self {
+    /// Parses a text.
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self::within(text, Mark::default(), readable_end(text, 0))
+    }
+
+    /// Parses `text` from a mark on, which must be at the beginning of a line, up to its readable end.
+    pub(crate) fn within(text: &'a str, from: Mark, end: usize) -> Self {
         Self {
-            scanner: Scanner::new(text, from),
+            scanner: Scanner::new(text, from, end),
             state: State::FirstDocument,
             states: Vec::with_capacity(16),
             marks: Vec::with_capacity(16),

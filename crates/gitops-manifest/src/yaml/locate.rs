@@ -2,6 +2,7 @@
 
 use super::error::{Error, Mark, Position};
 use super::events::{Event, EventSource, Parser};
+use super::scan::readable_end;
 use super::{Profile, next_document, resolve};
 
 /// Finds the place of a field in a text: of the key for a field of a map, of the element for one of a list.
@@ -19,23 +20,40 @@ use super::{Profile, next_document, resolve};
 /// ```
 #[must_use]
 pub fn locate(text: &str, document: usize, pointer: &str) -> Option<Position> {
-    let steps: Vec<String> = match pointer.strip_prefix('/') {
-        None => Vec::new(),
-        Some(rest) => rest
-            .split('/')
-            .map(|step| step.replace("~1", "/").replace("~0", "~"))
-            .collect(),
-    };
     let mut parser = seek(text, document)?;
-    find(&mut parser, &steps)
+    find(&mut parser, &steps(pointer))
         .ok()
         .flatten()
         .map(|mark| mark.position(text))
 }
 
+/// Finds the place of a field in a document that was read before, by where it begins.
+pub(crate) fn locate_in(text: &str, document: Mark, pointer: &str) -> Option<Mark> {
+    let begin = Mark {
+        offset: text[..document.offset].rfind('\n').map_or(0, |i| i + 1),
+        ..document
+    };
+    let mut parser = Parser::within(text, begin, text.len());
+    match parser.next().ok()? {
+        (Event::DocumentStart, _) => find(&mut parser, &steps(pointer)).ok().flatten(),
+        _ => None,
+    }
+}
+
+fn steps(pointer: &str) -> Vec<String> {
+    match pointer.strip_prefix('/') {
+        None => Vec::new(),
+        Some(rest) => rest
+            .split('/')
+            .map(|step| step.replace("~1", "/").replace("~0", "~"))
+            .collect(),
+    }
+}
+
 /// Brings a parser behind the beginning of a document.
 fn seek(text: &str, document: usize) -> Option<Parser<'_>> {
-    let mut parser = Parser::new(text, Mark::default());
+    let mut end = readable_end(text, 0);
+    let mut parser = Parser::within(text, Mark::default(), end);
     let mut before = parser.reached();
     let mut passed = 0;
     loop {
@@ -54,7 +72,10 @@ fn seek(text: &str, document: usize) -> Option<Parser<'_>> {
             return None;
         }
         let next = next_document(text, before, &failed)?;
-        parser = Parser::new(text, next);
+        if next.offset > end {
+            end = readable_end(text, next.offset);
+        }
+        parser = Parser::within(text, next, end);
         before = next;
         passed += 1;
     }

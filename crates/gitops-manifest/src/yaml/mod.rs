@@ -39,14 +39,18 @@ mod resolve;
 mod scan;
 
 pub use emit::{EmitOptions, emit, emit_all, emit_into, emit_node};
+pub(crate) use error::source_line;
 pub use error::{Error, ErrorKind, Position};
 pub use locate::locate;
+pub(crate) use locate::locate_in;
 pub use node::{Node, NodeKind, parse_first_node, parse_nodes};
 pub use scan::ScalarStyle;
 
 use crate::Value;
 use compose::Composer;
 use error::{Mark, Upstream};
+use events::Parser;
+use scan::readable_end;
 
 /// Whose rules a text is read by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -137,7 +141,7 @@ impl ParseOptions {
 /// At the first document that cannot be read; [`documents`] goes on behind it.
 pub fn parse(text: &str, options: &ParseOptions) -> Result<Vec<Value>, Error> {
     options.check_size(text)?;
-    let mut composer = Composer::new(text, Mark::default(), options);
+    let mut composer = Composer::new(text, options);
     let mut values = Vec::new();
     while let Some((value, _)) = composer.document()? {
         values.push(value);
@@ -152,7 +156,7 @@ pub fn parse(text: &str, options: &ParseOptions) -> Result<Vec<Value>, Error> {
 /// Where the first document cannot be read.
 pub fn parse_one(text: &str, options: &ParseOptions) -> Result<Value, Error> {
     options.check_size(text)?;
-    let mut composer = Composer::new(text, Mark::default(), options);
+    let mut composer = Composer::new(text, options);
     Ok(composer.document()?.map_or(Value::Null, |(value, _)| value))
 }
 
@@ -163,6 +167,8 @@ pub struct Document {
     pub line: usize,
     /// What it says, or why it cannot be read.
     pub value: Result<Value, Error>,
+    /// Where parsing it began.
+    pub(crate) start: Mark,
 }
 
 /// Goes over the documents of a text; behind one that cannot be read it goes on at the next `---`.
@@ -171,6 +177,7 @@ pub fn documents<'a>(text: &'a str, options: &'a ParseOptions) -> Documents<'a> 
     Documents {
         text,
         options,
+        end: readable_end(text, 0),
         state: match options.check_size(text) {
             Ok(()) => DocumentsState::At(Mark::default()),
             Err(error) => DocumentsState::Refused(error),
@@ -182,6 +189,8 @@ pub fn documents<'a>(text: &'a str, options: &'a ParseOptions) -> Documents<'a> 
 pub struct Documents<'a> {
     text: &'a str,
     options: &'a ParseOptions,
+    /// Where the next character stands that cannot be read, or the end of the text.
+    end: usize,
     state: DocumentsState<'a>,
 }
 
@@ -198,11 +207,20 @@ impl Iterator for Documents<'_> {
 
     fn next(&mut self) -> Option<Document> {
         let mut composer = match std::mem::replace(&mut self.state, DocumentsState::Ended) {
-            DocumentsState::At(mark) => Box::new(Composer::new(self.text, mark, self.options)),
+            DocumentsState::At(mark) => {
+                if mark.offset > self.end {
+                    self.end = readable_end(self.text, mark.offset);
+                }
+                let parser = Parser::within(self.text, mark, self.end);
+                Box::new(Composer::of(parser, self.options))
+            }
             DocumentsState::Within(composer) => composer,
             DocumentsState::Refused(error) => {
-                let value = Err(error);
-                return Some(Document { line: 1, value });
+                return Some(Document {
+                    line: 1,
+                    value: Err(error),
+                    start: Mark::default(),
+                });
             }
             DocumentsState::Ended => return None,
         };
@@ -213,6 +231,7 @@ impl Iterator for Documents<'_> {
                 Some(Document {
                     line: mark.line + 1,
                     value: Ok(value),
+                    start: mark,
                 })
             }
             Ok(None) => None,
@@ -223,6 +242,7 @@ impl Iterator for Documents<'_> {
                 Some(Document {
                     line: before.line + 1,
                     value: Err(error),
+                    start: before,
                 })
             }
         }

@@ -198,7 +198,7 @@ impl Node {
 /// At the first document that is not YAML, or that goes beyond a limit.
 pub fn parse_nodes(text: &str, options: &ParseOptions) -> Result<Vec<Node>, Error> {
     options.check_size(text)?;
-    let mut parser = Parser::new(text, Mark::default());
+    let mut parser = Parser::new(text);
     let mut documents = Vec::new();
     while let Some(document) = next_document(&mut parser, options)? {
         documents.push(document);
@@ -212,7 +212,7 @@ pub fn parse_nodes(text: &str, options: &ParseOptions) -> Result<Vec<Node>, Erro
 /// Where the first document is not YAML, or goes beyond a limit.
 pub fn parse_first_node(text: &str, options: &ParseOptions) -> Result<Option<Node>, Error> {
     options.check_size(text)?;
-    next_document(&mut Parser::new(text, Mark::default()), options)
+    next_document(&mut Parser::new(text), options)
 }
 
 fn next_document(parser: &mut Parser<'_>, options: &ParseOptions) -> Result<Option<Node>, Error> {

@@ -115,7 +115,11 @@ static CLASS: [u8; 256] = {
     table
 };
 
-/// Finds the first character that YAML does not allow.
+/// Finds the first character from `from` on that YAML does not allow; the end of the text where there is none.
+pub(crate) fn readable_end(text: &str, from: usize) -> usize {
+    find_control(&text.as_bytes()[from..]).map_or(text.len(), |i| from + i)
+}
+
 fn find_control(bytes: &[u8]) -> Option<usize> {
     /// How many bytes are looked at together.
     const CHUNK: usize = 64;
@@ -149,17 +153,15 @@ fn find_control(bytes: &[u8]) -> Option<usize> {
 }
 
 impl<'a> Scanner<'a> {
-    /// Scans `text` from a mark on, which must be at the beginning of a line.
-    pub(crate) fn new(text: &'a str, from: Mark) -> Self {
+    /// Scans `text` from a mark on, which must be at the beginning of a line, up to its [`readable_end`].
+    pub(crate) fn new(text: &'a str, from: Mark, end: usize) -> Self {
         let mut start = from.offset;
         if start == 0 && text.starts_with('\u{feff}') {
             start = '\u{feff}'.len_utf8();
         }
-        let bytes = text.as_bytes();
-        let control = find_control(&bytes[start..]).map(|i| start + i);
         Self {
             text,
-            bytes: &bytes[..control.unwrap_or(bytes.len())],
+            bytes: &text.as_bytes()[..end],
             pos: start,
             line: from.line,
             line_start: start,
@@ -172,7 +174,7 @@ impl<'a> Scanner<'a> {
             flow: 0,
             key_allowed: true,
             ended: false,
-            control: control.is_some(),
+            control: end < text.len(),
         }
     }
 
