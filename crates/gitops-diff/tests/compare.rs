@@ -1,7 +1,8 @@
-use gitops_diff::compare::{CompareOptions, Strategy, compare};
+use gitops_diff::compare::{CompareOptions, Status, Strategy, Why, compare};
 use gitops_diff::ignore::IgnoreRules;
 use gitops_diff::normalize::NormalizeOptions;
 use gitops_manifest::{Object, Value};
+use serde_json::json;
 
 use crate::support::{Tally, cases, documents, same};
 
@@ -92,4 +93,316 @@ fn conformance_gitops_diff_structured() {
 #[test]
 fn conformance_gitops_diff_server_side() {
     conformance("gitops-diff (server-side)", "server-side");
+}
+
+/// What is mended by default, by the names of cases that record it.
+const MENDED: [&str; 6] = [
+    "env-duplicate-name",
+    "custom-null-in-both",
+    "custom-large-integer",
+    "custom-quantity-form",
+    "service-same-port-udp",
+    "ports-same-number-two-protocols",
+];
+
+#[test]
+fn conformance_default_verdicts() {
+    let mut tally = Tally::new("gitops-diff (verdicts by default)");
+    for (_, document) in documents("gitops-diff") {
+        for case in cases(&document) {
+            if !matches!(
+                case["mode"].as_str(),
+                Some("diff" | "structured-merge" | "server-side")
+            ) {
+                continue;
+            }
+            let name = case["name"].as_str().expect("a case has a name");
+            let (config, live) = (object(&case["config"]), object(&case["live"]));
+            let comparison = compare(config.as_ref(), live.as_ref(), &options(case, false));
+            let verdict = match (comparison, case["expect"]["modified"].as_bool()) {
+                (Ok(comparison), Some(want)) if comparison.is_modified() == want => Ok(()),
+                // Where the peer has no answer there is one.
+                (Ok(_), None) => Ok(()),
+                (Ok(_), Some(_)) if MENDED.iter().any(|mended| name.contains(mended)) => Ok(()),
+                (Ok(comparison), Some(true))
+                    if name.contains("/StatefulSet/") && name.ends_with("/structured") =>
+                {
+                    assert!(!comparison.is_modified());
+                    Ok(())
+                }
+                (Ok(comparison), want) => {
+                    Err(format!("want {want:?}, found {:?}", comparison.differences))
+                }
+                (Err(error), _) => Err(error.to_string()),
+            };
+            tally.check(name, verdict);
+        }
+    }
+    tally.finish();
+}
+
+fn made(value: serde_json::Value) -> Object {
+    Object::try_from(value).expect("the object is well formed")
+}
+
+/// Live as it was applied: with the last-applied annotation.
+fn applied(object: &Object, last: &Object) -> Object {
+    let mut live = object.clone();
+    live.set_annotation(
+        gitops_diff::compare::LAST_APPLIED,
+        last.to_value().to_json(),
+    );
+    live
+}
+
+#[allow(clippy::needless_pass_by_value)]
+fn custom(spec: serde_json::Value) -> Object {
+    made(
+        json!({"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "t"}, "spec": spec}),
+    )
+}
+
+/// Whether live differs, by default and as Argo CD has it.
+fn modified(desired: &Object, live: &Object) -> (bool, bool) {
+    let options = CompareOptions::default();
+    let of = |options: &CompareOptions| {
+        compare(Some(desired), Some(live), options)
+            .unwrap()
+            .is_modified()
+    };
+    (of(&options), of(&options.clone().compat(true)))
+}
+
+#[allow(clippy::needless_pass_by_value)]
+fn service(ports: serde_json::Value) -> Object {
+    made(
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "dns"}, "spec": {
+        "type": "ClusterIP", "sessionAffinity": "None", "internalTrafficPolicy": "Cluster", "ports": ports}}),
+    )
+}
+
+#[test]
+fn two_ports_of_one_number_are_two() {
+    let port =
+        |name, protocol| json!({"name": name, "port": 53, "protocol": protocol, "targetPort": 53});
+    let both = service(json!([port("tcp", "TCP"), port("udp", "UDP")]));
+    assert_eq!(modified(&both, &applied(&both, &both)), (false, false));
+    let live = applied(
+        &service(json!([port("udp", "UDP")])),
+        &service(json!([port("udp", "UDP")])),
+    );
+    let comparison = compare(Some(&both), Some(&live), &CompareOptions::default()).unwrap();
+    let predicted = comparison.predicted().unwrap();
+    assert_eq!(
+        predicted.at(&["spec", "ports"]),
+        both.at(&["spec", "ports"])
+    );
+    assert_eq!(comparison.differences.len(), 1);
+    assert_eq!(
+        comparison.differences[0].path.to_string(),
+        "spec.ports[port=53,protocol=TCP]"
+    );
+}
+
+#[test]
+fn a_name_that_occurs_twice_hides_no_change() {
+    let pod = |env: serde_json::Value| {
+        made(
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {
+            "containers": [{"name": "c", "image": "x", "env": env}]}}),
+        )
+    };
+    let once = pod(json!([{"name": "A", "value": "1"}]));
+    let twice = pod(json!([{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]));
+    assert_eq!(modified(&twice, &applied(&once, &once)), (true, false));
+}
+
+#[test]
+fn integers_beyond_doubles_are_told_apart() {
+    let (desired, live) = (
+        custom(json!({"n": 9_007_199_254_740_993_i64})),
+        custom(json!({"n": 9_007_199_254_740_992_i64})),
+    );
+    assert_eq!(modified(&desired, &applied(&live, &desired)), (true, false));
+}
+
+#[test]
+fn a_null_on_both_sides_is_no_difference() {
+    let object = custom(json!({"n": null}));
+    // With last-applied that lacks the field, Argo CD removes it from live for ever.
+    assert_eq!(
+        modified(&object, &applied(&object, &custom(json!({})))),
+        (false, true)
+    );
+}
+
+#[test]
+fn quantities_and_durations_of_custom_resources_are_compared_by_value() {
+    let desired = custom(json!({"memory": "1024Mi", "timeout": "90m", "version": "1.10"}));
+    let live = custom(json!({"memory": "1Gi", "timeout": "1h30m0s", "version": "1.10"}));
+    assert_eq!(modified(&desired, &applied(&live, &desired)), (false, true));
+    let comparison = compare(
+        Some(&desired),
+        Some(&applied(&live, &desired)),
+        &CompareOptions::default(),
+    )
+    .unwrap();
+    let remarks: Vec<_> = comparison
+        .remarks()
+        .into_iter()
+        .filter(|remark| remark.why == Why::SameValue)
+        .collect();
+    assert_eq!(remarks.len(), 2);
+    let other = custom(json!({"memory": "1024Mi", "timeout": "90m", "version": "1.1"}));
+    assert_eq!(modified(&desired, &applied(&other, &desired)), (true, true));
+}
+
+#[test]
+fn an_unknown_field_leaves_the_rest_normalised() {
+    let pod = |cpu: &str, unknown: bool| {
+        let mut pod = made(
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {
+            "containers": [{"name": "c", "image": "x", "resources": {"limits": {"cpu": cpu}, "requests": {"cpu": cpu}}}]}}),
+        );
+        if unknown {
+            pod.as_map_mut()
+                .entry_object("spec")
+                .insert("unknown", true);
+        }
+        pod
+    };
+    let desired = pod("1000m", true);
+    let live = applied(&pod("1", true), &desired);
+    assert_eq!(modified(&desired, &live), (false, true));
+}
+
+#[test]
+fn claims_that_the_server_filled_in_are_in_sync_under_structured_merge() {
+    let set = |claim: serde_json::Value| {
+        made(
+            json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "s"}, "spec": {
+            "serviceName": "s", "volumeClaimTemplates": [claim]}}),
+        )
+    };
+    let desired = set(
+        json!({"metadata": {"name": "d"}, "spec": {"resources": {"requests": {"storage": "1Gi"}}}}),
+    );
+    let live = set(
+        json!({"metadata": {"name": "d"}, "spec": {"storageClassName": "standard", "resources": {"requests": {"storage": "1Gi"}}}}),
+    );
+    let options = CompareOptions::default().strategy(Strategy::Structured);
+    let of = |options: &CompareOptions| {
+        compare(Some(&desired), Some(&live), options)
+            .unwrap()
+            .is_modified()
+    };
+    assert!(!of(&options));
+    assert!(of(&options.compat(true)));
+}
+
+#[test]
+fn a_field_without_schema_does_not_stop_a_structured_comparison() {
+    let map = |value: &str| {
+        made(
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}, "data": {"a": value}, "unknown": 1}),
+        )
+    };
+    let options = CompareOptions::default().strategy(Strategy::Structured);
+    let comparison = compare(Some(&map("1")), Some(&map("2")), &options).unwrap();
+    assert_eq!(comparison.differences[0].path.to_string(), "data.a");
+    assert!(compare(Some(&map("1")), Some(&map("2")), &options.compat(true)).is_err());
+}
+
+#[test]
+fn each_difference_says_why_and_proposes_its_rule() {
+    let desired = made(
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "labels": {"new": "1"}}, "spec": {
+        "replicas": 2, "template": {"spec": {"containers": [{"name": "web", "image": "web:2", "env": [{"name": "A", "value": "1"}]}]}}}}),
+    );
+    let mut last = desired.clone();
+    last.metadata_mut()
+        .insert("labels", gitops_manifest::Map::from([("old", "1")]));
+    let mut live = applied(&last, &last);
+    let spec = live.as_map_mut().entry_object("spec");
+    spec.insert("replicas", 5);
+    spec.insert("paused", true);
+    live.metadata_mut().insert("managedFields", Value::from(json!([
+        {"manager": "hpa", "operation": "Update", "apiVersion": "apps/v1", "time": "2026-03-01T10:00:00Z", "fieldsType": "FieldsV1",
+         "fieldsV1": {"f:spec": {"f:replicas": {}}}},
+    ])));
+    let comparison = compare(Some(&desired), Some(&live), &CompareOptions::default()).unwrap();
+    let told: Vec<_> = comparison.differences.iter().map(|d| d.explain()).collect();
+    assert_eq!(
+        told,
+        [
+            r#"metadata.labels.new is new in the desired object: "1""#,
+            r#"metadata.labels.old was applied before and is no longer desired; live still has "1""#,
+            "spec.replicas was changed to 5 in live by hpa (update at 2026-03-01T10:00:00Z); desired is 2",
+        ]
+    );
+    let remarks = comparison.remarks();
+    assert!(
+        remarks
+            .iter()
+            .any(|remark| remark.path.to_string() == "spec.paused" && remark.desired.is_none())
+    );
+    // The proposed rules leave nothing.
+    let rules: Vec<_> = comparison
+        .differences
+        .iter()
+        .map(|d| d.ignore_rule(&desired))
+        .collect();
+    let options = CompareOptions::default().ignore(
+        IgnoreRules::new(&rules)
+            .unwrap()
+            .then(IgnoreRules::server_fields()),
+    );
+    assert!(
+        !compare(Some(&desired), Some(&live), &options)
+            .unwrap()
+            .is_modified()
+    );
+}
+
+#[test]
+fn a_rule_for_an_element_names_it_by_its_key() {
+    let deployment = |image: &str| {
+        made(
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"template": {"spec": {
+            "containers": [{"name": "a", "image": "a"}, {"name": "web", "image": image}]}}}}),
+        )
+    };
+    let live = applied(&deployment("x"), &deployment("x"));
+    let comparison = compare(
+        Some(&deployment("y")),
+        Some(&live),
+        &CompareOptions::default(),
+    )
+    .unwrap();
+    let rule = comparison.differences[0].ignore_rule(&live);
+    assert_eq!(
+        rule.jq_path_expressions,
+        [r#".spec.template.spec.containers[] | select(.name == "web") | .image"#]
+    );
+    let options = CompareOptions::default().ignore(IgnoreRules::new(&[rule]).unwrap());
+    assert!(
+        !compare(Some(&deployment("y")), Some(&live), &options)
+            .unwrap()
+            .is_modified()
+    );
+}
+
+#[test]
+fn objects_that_are_only_on_one_side() {
+    let object = custom(json!({}));
+    let options = CompareOptions::default();
+    assert_eq!(
+        compare(Some(&object), None, &options).unwrap().status,
+        Status::Missing
+    );
+    assert_eq!(
+        compare(None, Some(&object), &options).unwrap().status,
+        Status::Extra
+    );
+    assert!(compare(None, None, &options).is_err());
 }

@@ -35,6 +35,10 @@ pub(super) fn maps<S: PatchSchema>(
             _ => Err(bad_directive(PATCH, "a map knows replace and delete")),
         };
     }
+    if original.is_empty() && mode == Mode::Patches && !patch.values().any(has_directive) {
+        // Joined to nothing a patch is what it was.
+        return Ok(patch);
+    }
     let mut merged = original;
     if let Some(keys) = patch.remove(RETAIN_KEYS) {
         retain_keys(&mut merged, &patch, keys, mode)?;
@@ -149,15 +153,17 @@ fn without_nulls(value: Value) -> Value {
     }
 }
 
+/// Whether a value is a directive, or holds one.
+fn has_directive(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map.contains_key(PATCH) || map.values().any(has_directive),
+        Value::Array(list) => list.iter().any(has_directive),
+        _ => false,
+    }
+}
+
 /// Drops the maps that are directives; `None` where the value itself is one.
 fn without_directives(value: Value) -> Option<Value> {
-    fn has_directive(value: &Value) -> bool {
-        match value {
-            Value::Object(map) => map.contains_key(PATCH) || map.values().any(has_directive),
-            Value::Array(list) => list.iter().any(has_directive),
-            _ => false,
-        }
-    }
     fn strip(value: Value) -> Option<Value> {
         match value {
             Value::Object(map) if map.contains_key(PATCH) => None,

@@ -1,5 +1,7 @@
 //! Making patches.
 
+use std::collections::HashMap;
+
 use gitops_manifest::{Map, Str, Value};
 
 use super::order::{scalar_text, sort_by_order, sort_scalars, unique};
@@ -108,6 +110,9 @@ fn map_field<S: PatchSchema>(
         }
         return Ok(());
     }
+    if before.ptr_eq(after) {
+        return Ok(());
+    }
     let options = Options {
         retain_keys: strategy.retain_keys,
         ..options
@@ -148,8 +153,12 @@ fn list_field<S: PatchSchema>(
         retain_keys: strategy.retain_keys,
         ..options
     };
+    let kind = elements(key, &[before, after])?;
+    if before == after {
+        return Ok(());
+    }
     let mut delete = Vec::new();
-    let (changes, order) = match elements(key, &[before, after])? {
+    let (changes, order) = match kind {
         Elements::Maps => lists_of_maps(key, before, after, element, strategy.merge_key, options)?,
         Elements::Scalars => {
             let (add, gone) = lists_of_scalars(before, after, options);
@@ -223,11 +232,127 @@ fn lists_of_maps<S: PatchSchema>(
     key: &str,
     options: Options,
 ) -> Result<(Vec<Value>, Option<Vec<Value>>)> {
-    let before_sorted = sorted(field, before, key)?;
-    let after_sorted = sorted(field, after, key)?;
+    let (old_ids, new_ids) = (
+        merge_keys(field, before, key)?,
+        merge_keys(field, after, key)?,
+    );
+    let (mut changes, mut deletions) = if unique_ids(&old_ids) && unique_ids(&new_ids) {
+        by_identity(before, after, &old_ids, &new_ids, schema, key, options)?
+    } else {
+        let (changes, deletions) = in_step(field, before, after, schema, key, options)?;
+        (
+            sort_by_order(field, changes, after, key, Elements::Maps)?,
+            deletions,
+        )
+    };
+    changes.append(&mut deletions);
+    let reorder = !options.ignore_changes && (!changes.is_empty() || old_ids != new_ids)
+        || !options.ignore_deletions && !changes.is_empty();
+    let order = reorder.then(|| {
+        new_ids
+            .into_iter()
+            .map(|id| Value::Object(Map::from([(key, id.clone())])))
+            .collect()
+    });
+    Ok((changes, order))
+}
+
+/// Whether no merge key occurs twice, by its text.
+fn unique_ids(ids: &[&Value]) -> bool {
+    if ids.len() <= 16 {
+        return ids
+            .iter()
+            .enumerate()
+            .all(|(i, id)| ids[..i].iter().all(|other| !same_id(other, id)));
+    }
+    let mut seen = std::collections::HashSet::with_capacity(ids.len());
+    ids.iter().all(|id| seen.insert(scalar_text(id)))
+}
+
+fn same_id(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::String(a), Value::String(b)) => a == b,
+        (Value::Number(a), Value::Number(b)) => a == b,
+        (a, b) => scalar_text(a) == scalar_text(b),
+    }
+}
+
+fn deletion(key: &str, id: &Value) -> Value {
+    Value::Object(Map::from([(key, id.clone()), (PATCH, "delete".into())]))
+}
+
+/// What changes in lists whose merge keys are all different: the changes in the order of the new list, the deletions in that of the keys.
+fn by_identity<S: PatchSchema>(
+    before: &[Value],
+    after: &[Value],
+    old_ids: &[&Value],
+    new_ids: &[&Value],
+    schema: S,
+    key: &str,
+    options: Options,
+) -> Result<(Vec<Value>, Vec<Value>)> {
+    let places: Option<HashMap<_, _>> = (before.len() > 16).then(|| {
+        old_ids
+            .iter()
+            .enumerate()
+            .map(|(i, id)| (scalar_text(id), i))
+            .collect()
+    });
+    let mut kept = vec![false; before.len()];
+    let mut changes = Vec::new();
+    for (i, (new, id)) in after.iter().zip(new_ids).enumerate() {
+        let old = match (&places, old_ids.get(i)) {
+            (_, Some(other)) if same_id(other, id) => Some(i),
+            (Some(places), _) => places.get(&scalar_text(id)).copied(),
+            (None, _) => old_ids.iter().position(|other| same_id(other, id)),
+        };
+        match old {
+            None if !options.ignore_changes => changes.push(new.clone()),
+            None => {}
+            Some(old) => {
+                kept[old] = true;
+                if before[old] == *new {
+                    continue;
+                }
+                if let (Value::Object(old), Value::Object(new)) = (&before[old], new) {
+                    let mut change = maps(old, new, schema, options)?;
+                    if !change.is_empty() {
+                        change.insert(key, (*id).clone());
+                        changes.push(Value::Object(change));
+                    }
+                }
+            }
+        }
+    }
+    let mut gone: Vec<&Value> = Vec::new();
+    if !options.ignore_deletions {
+        gone.extend(
+            old_ids
+                .iter()
+                .zip(&kept)
+                .filter(|(_, kept)| !**kept)
+                .map(|(id, _)| *id),
+        );
+        gone.sort_by(|a, b| scalar_text(a).cmp(&scalar_text(b)));
+    }
+    Ok((
+        changes,
+        gone.into_iter().map(|id| deletion(key, id)).collect(),
+    ))
+}
+
+/// What changes in lists in which a merge key occurs twice: both are put in the order of their keys and walked in step.
+fn in_step<S: PatchSchema>(
+    field: &str,
+    before: &[Value],
+    after: &[Value],
+    schema: S,
+    key: &str,
+    options: Options,
+) -> Result<(Vec<Value>, Vec<Value>)> {
     let (mut changes, mut deletions) = (Vec::new(), Vec::new());
-    let mut olds = before_sorted.into_iter().peekable();
-    let mut news = after_sorted.into_iter().peekable();
+    let mut olds = sorted(field, before, key)?.into_iter().peekable();
+    let mut news = sorted(field, after, key)?.into_iter().peekable();
     loop {
         let order = match (olds.peek(), news.peek()) {
             (None, None) => break,
@@ -252,27 +377,12 @@ fn lists_of_maps<S: PatchSchema>(
             }
             std::cmp::Ordering::Less => {
                 if let Some((_, id, _)) = olds.next().filter(|_| !options.ignore_deletions) {
-                    let directive = Map::from([(key, id.clone()), (PATCH, "delete".into())]);
-                    deletions.push(Value::Object(directive));
+                    deletions.push(deletion(key, id));
                 }
             }
         }
     }
-    let mut changes = sort_by_order(field, changes, after, key, Elements::Maps)?;
-    let (old_ids, new_ids) = (
-        merge_keys(field, before, key)?,
-        merge_keys(field, after, key)?,
-    );
-    changes.append(&mut deletions);
-    let reorder = !options.ignore_changes && (!changes.is_empty() || old_ids != new_ids)
-        || !options.ignore_deletions && !changes.is_empty();
-    let order = reorder.then(|| {
-        new_ids
-            .into_iter()
-            .map(|id| Value::Object(Map::from([(key, id.clone())])))
-            .collect()
-    });
-    Ok((changes, order))
+    Ok((changes, deletions))
 }
 
 type Keyed<'v> = (std::borrow::Cow<'v, str>, &'v Value, &'v Map);
