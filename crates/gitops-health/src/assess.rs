@@ -54,7 +54,7 @@ fn judge(object: &Object, context: &Context<'_>) -> Option<Verdict> {
         ));
     }
     if let Some(rules) = context.rules
-        && let Some(verdict) = rules.judge(object)
+        && let Some(verdict) = rules.judge(object, context)
     {
         return Some(verdict);
     }

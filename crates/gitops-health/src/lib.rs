@@ -30,12 +30,19 @@ pub mod actions;
 mod aggregate;
 mod assess;
 mod assessment;
+mod causes;
+#[cfg(feature = "cel")]
+pub mod cel;
 mod context;
+mod customizations;
 pub mod kstatus;
+#[cfg(feature = "lua")]
+pub mod lua;
 mod pattern;
 mod rules;
 mod status;
 mod time;
+mod timeline;
 mod users;
 
 mod view;
@@ -43,6 +50,9 @@ mod view;
 pub use aggregate::{Part, aggregate};
 pub use assess::{assess, ignores_health};
 pub use assessment::{Assessment, Cause, Verdict};
+pub use causes::Family;
 pub use context::{Context, Strategy};
+pub use customizations::{CustomActions, Customization, CustomizationError, Customizations};
 pub use status::{HealthStatus, UnknownStatus};
+pub use timeline::{Timeline, TimelineOptions};
 pub use users::{Rule, RuleError, Rules};

@@ -93,6 +93,84 @@ pub(crate) fn format(time: SystemTime) -> String {
     )
 }
 
+/// Writes a time, in UTC, in a format of C's `strftime`; `None` where it has a conversion that is not known.
+#[cfg(feature = "lua")]
+pub(crate) fn strftime(time: SystemTime, format: &str) -> Option<String> {
+    use std::fmt::Write as _;
+
+    const DAYS: [&str; 7] = [
+        "Thursday",
+        "Friday",
+        "Saturday",
+        "Sunday",
+        "Monday",
+        "Tuesday",
+        "Wednesday",
+    ];
+    const MONTHS: [&str; 12] = [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ];
+    let seconds = time.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_secs();
+    let seconds = i64::try_from(seconds).ok()?;
+    let (days, rest) = (seconds / 86400, seconds % 86400);
+    let (year, month, day) = date_of(days);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    let weekday = DAYS[usize::try_from(days % 7).ok()?];
+    let month_name = MONTHS[usize::try_from(month - 1).ok()?];
+
+    let mut out = String::with_capacity(format.len() + 16);
+    let mut chars = format.chars();
+    while let Some(c) = chars.next() {
+        if c != '%' {
+            out.push(c);
+            continue;
+        }
+        // Writing to a string does not fail.
+        let _ = match chars.next()? {
+            'Y' => write!(out, "{year:04}"),
+            'y' => write!(out, "{:02}", year % 100),
+            'm' => write!(out, "{month:02}"),
+            'd' => write!(out, "{day:02}"),
+            'H' => write!(out, "{hour:02}"),
+            'I' => write!(out, "{:02}", (hour + 11) % 12 + 1),
+            'M' => write!(out, "{minute:02}"),
+            'S' => write!(out, "{second:02}"),
+            'p' => write!(out, "{}", if hour < 12 { "AM" } else { "PM" }),
+            'X' | 'T' => write!(out, "{hour:02}:{minute:02}:{second:02}"),
+            'x' | 'D' => write!(out, "{month:02}/{day:02}/{:02}", year % 100),
+            'F' => write!(out, "{year:04}-{month:02}-{day:02}"),
+            'j' => write!(out, "{:03}", days - days_since_1970(year, 1, 1) + 1),
+            'A' => write!(out, "{weekday}"),
+            'a' => write!(out, "{}", &weekday[..3]),
+            'B' => write!(out, "{month_name}"),
+            'b' | 'h' => write!(out, "{}", &month_name[..3]),
+            'c' => write!(
+                out,
+                "{} {} {day:2} {hour:02}:{minute:02}:{second:02} {year:04}",
+                &weekday[..3],
+                &month_name[..3]
+            ),
+            's' => write!(out, "{seconds}"),
+            'Z' => write!(out, "UTC"),
+            'z' => write!(out, "+0000"),
+            '%' => write!(out, "%"),
+            _ => return None,
+        };
+    }
+    Some(out)
+}
+
 const fn days_of(year: i64, month: i64) -> i64 {
     match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
@@ -103,7 +181,7 @@ const fn days_of(year: i64, month: i64) -> i64 {
 }
 
 /// Counts days in years that begin in March, where the leap day comes last.
-const fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+pub(crate) const fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gitops_manifest::{GroupKind, Object, Str};
 
-use crate::{HealthStatus, Verdict, pattern};
+use crate::{Context, HealthStatus, Verdict, pattern};
 
 /// A rule that a user brings: a script, an expression, or code.
 ///
@@ -15,7 +15,7 @@ use crate::{HealthStatus, Verdict, pattern};
 /// #[derive(Debug)]
 /// struct AlwaysWell;
 /// impl Rule for AlwaysWell {
-///     fn judge(&self, _: &Object) -> Result<Verdict, RuleError> {
+///     fn judge(&self, _: &Object, _: &Context<'_>) -> Result<Verdict, RuleError> {
 ///         Ok(Verdict::new(HealthStatus::Healthy, "always"))
 ///     }
 /// }
@@ -32,7 +32,7 @@ pub trait Rule: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// Where the rule fails; the object's health is then unknown, with the error as message.
-    fn judge(&self, object: &Object) -> Result<Verdict, RuleError>;
+    fn judge(&self, object: &Object, context: &Context<'_>) -> Result<Verdict, RuleError>;
 }
 
 /// A rule could not tell the health of an object. Trying again helps only where the object has changed.
@@ -115,12 +115,12 @@ impl Rules {
     }
 
     /// Asks the rule for the object's kind; `None` where there is none.
-    pub(crate) fn judge(&self, object: &Object) -> Option<Verdict> {
+    pub(crate) fn judge(&self, object: &Object, context: &Context<'_>) -> Option<Verdict> {
         if self.is_empty() {
             return None;
         }
         let rule = self.find(&object.group_kind())?;
-        Some(rule.judge(object).unwrap_or_else(|error| {
+        Some(rule.judge(object, context).unwrap_or_else(|error| {
             Verdict::new(HealthStatus::Unknown, error.message).because("RuleFailed")
         }))
     }

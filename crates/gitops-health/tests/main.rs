@@ -3,5 +3,11 @@
 
 mod actions;
 mod aggregate;
+#[cfg(feature = "cel")]
+mod cel;
 mod conformance;
+mod customizations;
+#[cfg(feature = "lua")]
+mod lua;
+mod over_time;
 mod support;

@@ -1,0 +1,368 @@
+//! Health rules in CEL, as Flux runs them (`healthCheckExprs` of RFC 0009).
+//!
+//! Three expressions over the fields of the object are asked in this order: whether it is *in progress*, whether
+//! it has *failed*, whether it is *current*; the first that is true answers, and where none is it is in progress.
+//! An object whose status is of an earlier generation is in progress before any is asked.
+//!
+//! ```
+//! use gitops_health::cel::CelRule;
+//! use gitops_health::{Context, HealthStatus, Rules, assess};
+//! use gitops_manifest::Object;
+//!
+//! let rule = CelRule::new("status.phase == 'Ready'")?.failed("status.phase == 'Broken'")?;
+//! let mut rules = Rules::new();
+//! rules.insert("example.org/Widget", rule);
+//!
+//! let widget = Object::try_from(serde_json::json!({
+//!     "apiVersion": "example.org/v1", "kind": "Widget", "metadata": {"name": "w"}, "status": {"phase": "Broken"},
+//! }))?;
+//! let health = assess(&widget, &Context::new().with_rules(&rules)).expect("there is a rule");
+//! assert_eq!(health.status, HealthStatus::Degraded);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use ::cel::common::ast::{EntryExpr, Expr};
+use ::cel::objects::{Key, Map};
+use ::cel::{IdedExpr, Program};
+use gitops_manifest::{Object, Value};
+use kube_cel::KubeCelExt;
+
+use crate::{Context, HealthStatus, Rule, RuleError, Verdict};
+
+/// How long an expression may be.
+const MAX_LENGTH: usize = 16 * 1024;
+/// How deep brackets may be nested in an expression: it is parsed, and run, by recursion.
+const MAX_DEPTH: usize = 48;
+/// How deep loops over lists may be nested: each multiplies the time.
+const MAX_LOOPS: usize = 4;
+
+/// An expression cannot be used. Trying again does not help.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("cannot use the expression {expression:?}: {why}")]
+#[non_exhaustive]
+pub struct CelError {
+    /// The expression.
+    pub expression: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// A health rule in CEL.
+#[derive(Clone)]
+pub struct CelRule {
+    in_progress: Option<Arc<Expression>>,
+    failed: Option<Arc<Expression>>,
+    current: Arc<Expression>,
+    functions: Arc<Functions>,
+}
+
+/// The functions of CEL and of Kubernetes.
+struct Functions(::cel::Context<'static>);
+
+impl CelRule {
+    /// Makes a rule of the expression that tells whether an object is current.
+    ///
+    /// # Errors
+    /// Where the expression cannot be parsed, is too long or nested too deep.
+    pub fn new(current: &str) -> Result<Self, CelError> {
+        Ok(Self {
+            in_progress: None,
+            failed: None,
+            current: Expression::new(current)?,
+            functions: Arc::new(Functions(::cel::Context::default().with_all())),
+        })
+    }
+
+    /// Adds the expression that tells whether an object has failed.
+    ///
+    /// # Errors
+    /// As [`CelRule::new`].
+    pub fn failed(mut self, expression: &str) -> Result<Self, CelError> {
+        self.failed = Some(Expression::new(expression)?);
+        Ok(self)
+    }
+
+    /// Adds the expression that tells whether an object is in progress.
+    ///
+    /// # Errors
+    /// As [`CelRule::new`].
+    pub fn in_progress(mut self, expression: &str) -> Result<Self, CelError> {
+        self.in_progress = Some(Expression::new(expression)?);
+        Ok(self)
+    }
+}
+
+impl fmt::Debug for CelRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = |expression: &Option<Arc<Expression>>| {
+            expression
+                .as_ref()
+                .map(|expression| expression.source.clone())
+        };
+        f.debug_struct("CelRule")
+            .field("in_progress", &source(&self.in_progress))
+            .field("failed", &source(&self.failed))
+            .field("current", &self.current.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Rule for CelRule {
+    fn judge(&self, object: &Object, _: &Context<'_>) -> Result<Verdict, RuleError> {
+        let observed = object
+            .at(&["status", "observedGeneration"])
+            .and_then(Value::as_i64);
+        if let (Some(generation), Some(observed)) = (object.generation(), observed)
+            && generation != observed
+        {
+            return Ok(Verdict::fixed(
+                HealthStatus::Progressing,
+                "the status is of an earlier generation",
+            ));
+        }
+        let expressions = [
+            (self.in_progress.as_ref(), HealthStatus::Progressing),
+            (self.failed.as_ref(), HealthStatus::Degraded),
+            (Some(&self.current), HealthStatus::Healthy),
+        ];
+        for (expression, status) in expressions {
+            let Some(expression) = expression else {
+                continue;
+            };
+            if expression.holds(object, &self.functions)? {
+                return Ok(Verdict::fixed(status, ""));
+            }
+        }
+        Ok(Verdict::fixed(HealthStatus::Progressing, ""))
+    }
+}
+
+/// An expression and what it asks of an object.
+struct Expression {
+    source: String,
+    program: Program,
+    fields: Fields,
+}
+
+impl Expression {
+    fn new(source: &str) -> Result<Arc<Self>, CelError> {
+        let error = |why: String| CelError {
+            expression: source.chars().take(200).collect(),
+            why,
+        };
+        if source.len() > MAX_LENGTH {
+            return Err(error(format!("it is longer than {MAX_LENGTH} bytes")));
+        }
+        if depth(source) > MAX_DEPTH {
+            return Err(error(format!(
+                "it is nested deeper than {MAX_DEPTH} levels"
+            )));
+        }
+        // The parser is not ours: what it does to odd text must not reach the process.
+        let program = catch_unwind(|| Program::compile(source))
+            .map_err(|_| error("the parser failed".to_owned()))?
+            .map_err(|why| error(why.to_string().trim().to_owned()))?;
+        let mut fields = Fields::default();
+        if fields.gather(program.expression(), &mut Vec::new(), 0) > MAX_LOOPS {
+            return Err(error(format!(
+                "loops are nested deeper than {MAX_LOOPS} levels"
+            )));
+        }
+        Ok(Arc::new(Self {
+            source: source.to_owned(),
+            program,
+            fields,
+        }))
+    }
+
+    fn holds(&self, object: &Object, functions: &Functions) -> Result<bool, RuleError> {
+        let run = || {
+            let mut scope = functions.0.new_inner_scope();
+            for (name, fields) in &self.fields.children {
+                if let Some(value) = object.get(name) {
+                    scope.add_variable_from_value(name.as_str(), to_cel(value, fields));
+                }
+            }
+            self.program.execute(&scope)
+        };
+        let result = catch_unwind(AssertUnwindSafe(run))
+            .map_err(|_| RuleError::new(format!("the evaluation of {:?} failed", self.source)))?;
+        match result {
+            Ok(::cel::Value::Bool(holds)) => Ok(holds),
+            Ok(other) => Err(RuleError::new(format!(
+                "the expression {:?} gives a {}, not a boolean",
+                self.source,
+                other.type_of()
+            ))),
+            Err(why) => Err(RuleError::new(format!(
+                "cannot evaluate {:?}: {why}",
+                self.source
+            ))),
+        }
+    }
+}
+
+/// Counts how deep brackets, and runs of unary operators, are nested; quotes are not looked at, which errs on
+/// the safe side.
+fn depth(source: &str) -> usize {
+    let (mut open, mut unary, mut deepest) = (0_usize, 0_usize, 0);
+    for c in source.chars() {
+        match c {
+            '(' | '[' | '{' => open += 1,
+            ')' | ']' | '}' => open = open.saturating_sub(1),
+            '!' | '-' | '?' => unary += 1,
+            c if c.is_whitespace() => continue,
+            _ => {}
+        }
+        if !matches!(c, '!' | '-' | '?') {
+            unary = 0;
+        }
+        deepest = deepest.max(open + unary);
+    }
+    deepest
+}
+
+/// Which fields of a value an expression asks for, so that no others are made ready for it.
+#[derive(Default)]
+struct Fields {
+    /// Whether the value is used as a whole.
+    whole: bool,
+    children: BTreeMap<String, Self>,
+}
+
+impl Fields {
+    /// Notes what a part of an expression asks for, and returns how deep loops are nested in it. `bound` are
+    /// the names that stand for elements of lists at this place.
+    fn gather(&mut self, part: &IdedExpr, bound: &mut Vec<String>, loops: usize) -> usize {
+        match &part.expr {
+            Expr::Ident(_) | Expr::Select(_) => self.chain(part, bound, loops),
+            Expr::Call(call) => {
+                let target = call.target.iter().map(|target| &**target);
+                target
+                    .chain(&call.args)
+                    .map(|part| self.gather(part, bound, loops))
+                    .max()
+                    .unwrap_or(loops)
+            }
+            Expr::List(list) => self.gather_all(list.elements.iter(), bound, loops),
+            Expr::Map(map) => {
+                self.gather_entries(map.entries.iter().map(|e| &e.expr), bound, loops)
+            }
+            Expr::Struct(map) => {
+                self.gather_entries(map.entries.iter().map(|e| &e.expr), bound, loops)
+            }
+            Expr::Comprehension(comprehension) => {
+                let range = self.gather(&comprehension.iter_range, bound, loops);
+                let init = self.gather(&comprehension.accu_init, bound, loops);
+                let names = bound.len();
+                bound.push(comprehension.iter_var.clone());
+                bound.extend(comprehension.iter_var2.clone());
+                bound.push(comprehension.accu_var.clone());
+                let body = [
+                    &comprehension.loop_cond,
+                    &comprehension.loop_step,
+                    &comprehension.result,
+                ];
+                let body = self.gather_all(body.into_iter(), bound, loops + 1);
+                bound.truncate(names);
+                range.max(init).max(body)
+            }
+            Expr::Literal(_) | Expr::Unspecified => loops,
+        }
+    }
+
+    fn gather_all<'a>(
+        &mut self,
+        parts: impl Iterator<Item = &'a IdedExpr>,
+        bound: &mut Vec<String>,
+        loops: usize,
+    ) -> usize {
+        parts
+            .map(|part| self.gather(part, bound, loops))
+            .max()
+            .unwrap_or(loops)
+    }
+
+    fn gather_entries<'a>(
+        &mut self,
+        entries: impl Iterator<Item = &'a EntryExpr>,
+        bound: &mut Vec<String>,
+        loops: usize,
+    ) -> usize {
+        entries
+            .map(|entry| match entry {
+                EntryExpr::StructField(field) => self.gather(&field.value, bound, loops),
+                EntryExpr::MapEntry(entry) => self
+                    .gather(&entry.key, bound, loops)
+                    .max(self.gather(&entry.value, bound, loops)),
+            })
+            .max()
+            .unwrap_or(loops)
+    }
+
+    /// Notes a chain of fields, as `status.conditions`.
+    fn chain(&mut self, part: &IdedExpr, bound: &mut Vec<String>, loops: usize) -> usize {
+        let mut path = Vec::new();
+        let mut at = part;
+        while let Expr::Select(select) = &at.expr {
+            path.push(select.field.as_str());
+            at = &*select.operand;
+        }
+        let Expr::Ident(root) = &at.expr else {
+            return self.gather(at, bound, loops);
+        };
+        if bound.contains(root) {
+            return loops;
+        }
+        path.push(root.as_str());
+        let last = path.iter().rev().fold(self, |fields, name| {
+            fields.children.entry((*name).to_owned()).or_default()
+        });
+        last.whole = true;
+        loops
+    }
+}
+
+/// Makes a value of CEL, of the fields that are asked for.
+fn to_cel(value: &Value, fields: &Fields) -> ::cel::Value {
+    match value {
+        Value::Object(map) if !fields.whole => {
+            let mut entries = HashMap::with_capacity(fields.children.len());
+            for (name, fields) in &fields.children {
+                if let Some(value) = map.get(name) {
+                    entries.insert(Key::String(Arc::new(name.clone())), to_cel(value, fields));
+                }
+            }
+            ::cel::Value::Map(Map {
+                map: Arc::new(entries),
+            })
+        }
+        other => whole(other),
+    }
+}
+
+fn whole(value: &Value) -> ::cel::Value {
+    match value {
+        Value::Null => ::cel::Value::Null,
+        Value::Bool(value) => ::cel::Value::Bool(*value),
+        Value::Number(number) => number
+            .as_i64()
+            .map(::cel::Value::Int)
+            .or_else(|| number.as_u64().map(::cel::Value::UInt))
+            .unwrap_or_else(|| ::cel::Value::Float(number.as_f64())),
+        Value::String(text) => ::cel::Value::String(Arc::new(text.as_str().to_owned())),
+        Value::Array(array) => ::cel::Value::List(Arc::new(array.iter().map(whole).collect())),
+        Value::Object(map) => ::cel::Value::Map(Map {
+            map: Arc::new(
+                map.iter()
+                    .map(|(key, value)| (Key::String(Arc::new(key.to_string())), whole(value)))
+                    .collect(),
+            ),
+        }),
+    }
+}
