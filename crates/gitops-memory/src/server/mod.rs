@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use gitops_core::{Discovery, Scope, Snapshot, TargetError, Timestamp, WatchEvent};
 use gitops_diff::schema::Schemas;
-use gitops_manifest::{GroupKind, Object, ObjectKey, Str, Value};
+use gitops_manifest::{GroupKind, Map, Object, ObjectKey, Str, Value};
 
 use crate::Simulation;
 use crate::random::Random;
@@ -72,6 +72,8 @@ pub(crate) struct Server {
     born: BTreeMap<Str, Timestamp>,
     /// When a pod began to stop.
     stopping: BTreeMap<Str, Timestamp>,
+    /// The status that a controller wrote last, and the form in which it is held.
+    statuses: BTreeMap<Str, (Map, Map)>,
     /// How far a rollout was when it last moved, and when that was.
     progress: BTreeMap<Str, (Rollout, Timestamp)>,
 }
@@ -105,6 +107,7 @@ impl Server {
             simulation,
             born: BTreeMap::new(),
             stopping: BTreeMap::new(),
+            statuses: BTreeMap::new(),
             progress: BTreeMap::new(),
         };
         for name in ["default", "kube-node-lease", "kube-public", "kube-system"] {
@@ -251,6 +254,7 @@ impl Server {
         self.keys.remove(object.uid());
         self.born.remove(object.uid());
         self.stopping.remove(object.uid());
+        self.statuses.remove(object.uid());
         self.progress.remove(object.uid());
         self.record(key, WatchEvent::Deleted(object.clone()));
         if definition::is_definition(key) {

@@ -287,10 +287,20 @@ impl Server {
             .time(self.now.to_second().to_string())
             .subresource(subresource);
         let live = self.objects.get(key);
-        let object = match structured::update(live, &object, &write, &self.schemas) {
-            Ok(written) if !written.changed => return,
-            Ok(written) => written.object,
-            Err(_) => object,
+        let object = if subresource == "status" {
+            // Nothing but the status changes: the rest need not be gone through to tell who owns it.
+            let live = live.map(status_alone);
+            match structured::update(live.as_ref(), &status_alone(&object), &write, &self.schemas) {
+                Ok(written) if !written.changed => return,
+                Ok(written) => with_status_of(object, &written.object),
+                Err(_) => object,
+            }
+        } else {
+            match structured::update(live, &object, &write, &self.schemas) {
+                Ok(written) if !written.changed => return,
+                Ok(written) => written.object,
+                Err(_) => object,
+            }
         };
         self.update(key, object);
     }
@@ -472,6 +482,36 @@ fn keep_server_fields(object: &mut Object, live: &Object) {
             };
         }
     }
+}
+
+/// Returns an object that has the status of another, and its managers, and nothing else.
+fn status_alone(object: &Object) -> Object {
+    let mut alone = Map::new();
+    for field in ["apiVersion", "kind", "status"] {
+        if let Some(value) = object.get(field) {
+            alone.insert(field, value.clone());
+        }
+    }
+    let metadata = alone.entry_object("metadata");
+    for field in ["name", "uid", "managedFields"] {
+        if let Some(value) = object.meta(field) {
+            metadata.insert(field, value.clone());
+        }
+    }
+    Object::new(alone).expect("it has what it was taken from")
+}
+
+/// Puts the status and the managers of `written` into an object.
+fn with_status_of(mut object: Object, written: &Object) -> Object {
+    if let Some(status) = written.get("status") {
+        object.as_map_mut().insert("status", status.clone());
+    }
+    if let Some(managers) = written.meta("managedFields") {
+        object
+            .metadata_mut()
+            .insert("managedFields", managers.clone());
+    }
+    object
 }
 
 /// Whether two states of an object are one, apart from when managers wrote.

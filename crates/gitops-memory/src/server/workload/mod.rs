@@ -52,12 +52,25 @@ impl Server {
         let Some(object) = self.objects.get(key) else {
             return;
         };
-        if object.get("status").and_then(Value::as_object) == Some(&status) {
+        let live = object.get("status").and_then(Value::as_object);
+        // The server holds a status in another form than it is written in: what was written last is kept with
+        // what became of it.
+        let last = self.statuses.get(object.uid());
+        let same = last.is_some_and(|(written, held)| *written == status && Some(held) == live);
+        if same || live == Some(&status) {
             return;
         }
+        let uid = Str::from(object.uid());
         let mut object = object.clone();
-        object.as_map_mut().insert("status", status);
+        object.as_map_mut().insert("status", status.clone());
         self.put_as(key, object, CONTROLLER, "status");
+        let held = self
+            .objects
+            .get(key)
+            .and_then(|object| object.get("status")?.as_object());
+        if let Some(held) = held.cloned() {
+            self.statuses.insert(uid, (status, held));
+        }
     }
 
     /// Changes the spec of an object as a controller does.

@@ -51,17 +51,15 @@ impl Server {
                 self.refuse_pod(key, pod);
                 return;
             }
+            // The scheduler binds a pod without becoming one of its managers.
             let node = self.node_of(pod);
-            self.change(key, |pod| {
+            if let Some(pod) = self.objects.get_mut(key) {
                 pod.as_map_mut()
                     .entry_object("spec")
                     .insert("nodeName", node);
-            });
+            }
         }
-        let Some(pod) = self.objects.get(key).cloned() else {
-            return;
-        };
-        let (status, next) = pod_status(&pod, &self.simulation, born, self.now);
+        let (status, next) = pod_status(pod, &self.simulation, born, self.now);
         self.set_status(key, status);
         if let Some(next) = next {
             self.look_at(key, next);
