@@ -4,6 +4,7 @@
 mod compare;
 mod ignore;
 mod json_patch;
+mod laws;
 mod mask;
 mod merge_patch;
 mod normalize;
