@@ -1,4 +1,4 @@
-//! Structured merge and diff: who owns which field, and what server-side apply makes of it.
+#![doc = include_str!("../../docs/server-side-apply.md")]
 
 mod compare;
 mod encode;
