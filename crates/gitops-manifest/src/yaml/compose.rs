@@ -19,6 +19,12 @@ use super::scan::ScalarStyle;
 use super::{Duplicates, ParseOptions, Profile};
 use crate::{Map, Number, Str, Value};
 
+const STR_TAG: &str = "tag:yaml.org,2002:str";
+const MERGE_TAG: &str = "tag:yaml.org,2002:merge";
+
+/// What Go says of a map with keys that are no text.
+const NO_STRING_MAP: &str = "json: unsupported type: map[interface {}]interface {}";
+
 /// A node that an anchor names.
 enum Anchored {
     /// The node is still being read: an alias to it would contain itself.
@@ -337,6 +343,20 @@ impl<'a, 'o, S: EventSource<'a>> Composer<'a, 'o, S> {
         Ok(None)
     }
 
+    /// Whether the next node is the key of a map.
+    fn awaits_key(&self) -> bool {
+        matches!(
+            self.frames.last(),
+            Some(Frame {
+                kind: FrameKind::Mapping {
+                    pending: Pending::Key,
+                    ..
+                },
+                ..
+            })
+        )
+    }
+
     fn set_key(&mut self, key: Pending) {
         if let Some(Frame {
             kind: FrameKind::Mapping { pending, .. },
@@ -429,8 +449,7 @@ impl<'a, 'o, S: EventSource<'a>> Composer<'a, 'o, S> {
                 _ if self.frames.len() == 1 => Ok(Pending::Value(text.into(), mark)),
                 other => {
                     let message = format!("a key of a map is text, {text:?} is {}", other.tag());
-                    let upstream = "json: unsupported type: map[interface {}]interface {}";
-                    Err(self.refused(mark, upstream, message))
+                    Err(self.refused(mark, NO_STRING_MAP, message))
                 }
             };
         }
@@ -499,6 +518,18 @@ impl<'a, 'o, S: EventSource<'a>> Composer<'a, 'o, S> {
             Some(properties) => (properties.anchor, properties.tag),
             None => (None, None),
         };
+        if self.options.profile == Profile::Kyaml
+            && self.frames.len() > 1
+            && self.awaits_key()
+            && tag
+                .as_deref()
+                .is_some_and(|tag| !matches!(tag, "!" | STR_TAG | MERGE_TAG))
+        {
+            // To go-yaml v3 a map with such a key is no map from text.
+            let tag = tag.as_deref().map(short_tag).unwrap_or_default();
+            let message = format!("a key of a map is text, {text:?} is {tag}");
+            return Err(self.refused(mark, NO_STRING_MAP, message));
+        }
         let mut text: Cow<'_, str> = Cow::Borrowed(text);
         let mut implicit = style == ScalarStyle::Plain && tag.is_none();
         let resolved = match tag.as_deref() {
@@ -520,7 +551,7 @@ impl<'a, 'o, S: EventSource<'a>> Composer<'a, 'o, S> {
                 text = Cow::Owned(lossy(&bytes));
                 Resolved::Text
             }
-            Some("tag:yaml.org,2002:merge") => {
+            Some(MERGE_TAG) => {
                 implicit = true;
                 Resolved::Text
             }

@@ -272,7 +272,8 @@ impl<'a> Emitter<'a> {
 
     /// Writes a string in the plainest style that reads back as the same string.
     fn string(&mut self, text: &str, context: Context) {
-        if is_simple(text) && self.stays_text(text) {
+        // Without a colon it is no number to the base of 60.
+        if is_simple(text) && self.reads_as_text(text) {
             self.plain(text);
             return;
         }
@@ -295,25 +296,38 @@ impl<'a> Emitter<'a> {
         self.indent = outer;
     }
 
-    /// Whether a reader takes the plain text for text.
+    /// Whether every reader takes the plain text for text.
     fn stays_text(&self, text: &str) -> bool {
+        self.reads_as_text(text) && !is_base_60(text)
+    }
+
+    /// Whether a reader of the profile takes the plain text for text, and one of YAML 1.1 does not take it for a
+    /// boolean.
+    fn reads_as_text(&self, text: &str) -> bool {
         let profile = self.options.profile;
-        // Words that only the other reader takes for booleans are quoted as well.
         matches!(resolve(Profile::Sigs, text), Resolved::Text)
             && (profile == Profile::Sigs || matches!(resolve(profile, text), Resolved::Text))
-            && !is_base_60(text)
     }
 }
+
+/// The characters that mean nothing to YAML wherever they stand, the hyphen at the beginning left aside.
+static HARMLESS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let char = byte as u8;
+        table[byte] = char.is_ascii_alphanumeric() || matches!(char, b'/' | b'.' | b'_' | b'-');
+        byte += 1;
+    }
+    table
+};
 
 /// Whether a text has none but the most harmless characters.
 fn is_simple(text: &str) -> bool {
     let bytes = text.as_bytes();
-    !bytes.is_empty()
-        && (bytes[0].is_ascii_alphanumeric() || matches!(bytes[0], b'/' | b'.' | b'_'))
+    bytes.first().is_some_and(|first| *first != b'-')
+        && bytes.iter().all(|byte| HARMLESS[usize::from(*byte)])
         && !text.starts_with("...")
-        && bytes
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'-'))
 }
 
 /// Whether a text holds what YAML 1.1 takes for a line break.
