@@ -10,4 +10,5 @@ mod customizations;
 #[cfg(feature = "lua")]
 mod lua;
 mod over_time;
+mod standard;
 mod support;
