@@ -48,6 +48,7 @@
 mod build;
 mod builder;
 mod config;
+pub mod edit;
 mod embedded;
 mod error;
 mod fieldspec;

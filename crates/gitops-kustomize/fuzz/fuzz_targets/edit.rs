@@ -1,0 +1,20 @@
+//! Edits of any kustomization: the result is one again.
+#![no_main]
+
+use gitops_kustomize::edit::{ImageEdit, KustomizationFile};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|text: &str| {
+    let Ok(mut file) = KustomizationFile::parse(text) else {
+        return;
+    };
+    let _ = file.add_resource("x.yaml");
+    let _ = file.set_namespace("n");
+    if let Ok(image) = ImageEdit::parse("a=b:c") {
+        let _ = file.set_image(&image);
+    }
+    let _ = file.add_label("k", "v", false);
+    let _ = file.set_annotation("k", "v");
+    let _ = file.fix(|_| true);
+    assert!(KustomizationFile::parse(file.as_str()).is_ok());
+});

@@ -1,0 +1,97 @@
+//! Behaviour of kustomize 5.8.2 that is easily taken for a mistake. Every expected text here was printed by it.
+
+use crate::yaml;
+
+const DEPLOYMENT: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: d
+spec:
+  template:
+    spec:
+      containers:
+      - name: c
+        image: nginx:1
+";
+
+/// A label that one transformer sets in several places of an object is one node there.
+#[test]
+fn a_label_that_was_set_in_several_places_changes_in_all() {
+    let files = [
+        (
+            "base/kustomization.yaml",
+            "resources: [d.yaml]\nlabels:\n- pairs: {app: foo}\n  includeSelectors: true\n",
+        ),
+        (
+            "base/d.yaml",
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: d\nspec:\n  template:\n    spec: {}\n",
+        ),
+        (
+            "kustomization.yaml",
+            "resources: [base]\npatches:\n- patch: |\n    apiVersion: apps/v1\n    kind: Deployment\n    metadata:\n      name: d\n      labels: {app: bar}\n",
+        ),
+    ];
+    assert_eq!(
+        yaml(&files),
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  labels:\n    app: bar\n  name: d\nspec:\n  selector:\n    matchLabels:\n      app: bar\n  template:\n    metadata:\n      labels:\n        app: bar\n    spec: {}\n"
+    );
+}
+
+/// A suffix is added by both passes of the image transformer.
+#[test]
+fn a_suffix_of_a_tag_is_added_twice() {
+    let files = [
+        (
+            "kustomization.yaml",
+            "resources: [d.yaml]\nimages:\n- name: nginx\n  tagSuffix: -foo\n",
+        ),
+        ("d.yaml", DEPLOYMENT),
+    ];
+    assert!(yaml(&files).contains("image: nginx:1-foo-foo\n"));
+}
+
+/// A patch with a target makes texts of its labels and annotations first.
+#[test]
+fn null_in_the_labels_of_a_targeted_patch_is_a_text() {
+    let files = [
+        (
+            "kustomization.yaml",
+            "resources: [d.yaml]\npatches:\n- target: {kind: Deployment}\n  patch: |\n    apiVersion: apps/v1\n    kind: Deployment\n    metadata:\n      name: d\n      labels:\n        x: null\n        z: ~\n        y:\n",
+        ),
+        ("d.yaml", DEPLOYMENT),
+    ];
+    assert!(yaml(&files).contains("  labels:\n    x: \"null\"\n    \"y\": \"\"\n    z: \"~\"\n"));
+}
+
+/// The hash does not depend on the name, and a bare name in an environment file is empty.
+#[test]
+fn equal_data_has_equal_hashes() {
+    let files = [
+        (
+            "kustomization.yaml",
+            "configMapGenerator:\n- name: x\n  envs: [e.env]\n- name: yy\n  envs: [e.env]\n",
+        ),
+        ("e.env", "HOME\nA=1\n"),
+    ];
+    assert_eq!(
+        yaml(&files),
+        "apiVersion: v1\ndata:\n  A: \"1\"\n  HOME: \"\"\nkind: ConfigMap\nmetadata:\n  name: x-74ft7f78h2\n---\napiVersion: v1\ndata:\n  A: \"1\"\n  HOME: \"\"\nkind: ConfigMap\nmetadata:\n  name: yy-74ft7f78h2\n"
+    );
+}
+
+/// Annotations are texts on the way out, whatever they were.
+#[test]
+fn annotations_become_texts() {
+    let files = [
+        ("kustomization.yaml", "resources: [a.yaml]\n"),
+        (
+            "a.yaml",
+            "apiVersion: v1\nkind: Pod\nmetadata:\n  name: x\n  annotations: {a: yes, b: 012, c: null}\n  labels: {k: 5}\n",
+        ),
+    ];
+    assert_eq!(
+        yaml(&files),
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  annotations:\n    a: \"yes\"\n    b: \"012\"\n    c: \"null\"\n  labels:\n    k: 5\n  name: x\n"
+    );
+}
