@@ -390,6 +390,9 @@ fn folder_id(tree: &dyn FileTree, path: &str) -> Result<ContentId, TreeError> {
 #[derive(Clone, Debug)]
 pub struct DirTree {
     root: PathBuf,
+    /// Folders that were found to be reached without any link: what is in them and is no link needs no more
+    /// looking up than itself.
+    plain: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl DirTree {
@@ -410,7 +413,10 @@ impl DirTree {
                 found: EntryKind::File,
             });
         }
-        Ok(Self { root })
+        Ok(Self {
+            root,
+            plain: Arc::new(Mutex::new(BTreeSet::from([String::new()]))),
+        })
     }
 
     /// Returns the absolute path of the root.
@@ -419,18 +425,43 @@ impl DirTree {
         &self.root
     }
 
+    fn plain(&self) -> std::sync::MutexGuard<'_, BTreeSet<String>> {
+        self.plain
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     fn resolve(&self, path: &str) -> Result<PathBuf, TreeError> {
         let path = join("", path)?;
-        let full = self
-            .root
-            .join(&path)
+        let direct = self.root.join(&path);
+        if path.is_empty() {
+            return Ok(direct);
+        }
+        if self.plain().contains(parent(&path)) {
+            let found = direct
+                .symlink_metadata()
+                .map_err(|error| io_error(&path, error))?;
+            if !found.is_symlink() {
+                if found.is_dir() {
+                    self.plain().insert(path);
+                }
+                return Ok(direct);
+            }
+        }
+        let full = direct
             .canonicalize()
             .map_err(|error| io_error(&path, error))?;
-        if full.starts_with(&self.root) {
-            Ok(full)
-        } else {
-            Err(TreeError::Escapes { path })
+        if !full.starts_with(&self.root) {
+            return Err(TreeError::Escapes { path });
         }
+        if full == direct {
+            let mut plain = self.plain();
+            let mut folder = parent(&path);
+            while plain.insert(folder.to_owned()) {
+                folder = parent(folder);
+            }
+        }
+        Ok(full)
     }
 }
 
@@ -448,17 +479,17 @@ fn io_error(path: &str, error: std::io::Error) -> TreeError {
 
 impl FileTree for DirTree {
     fn read(&self, path: &str) -> Result<Arc<[u8]>, TreeError> {
-        let full = self.resolve(path)?;
-        if full.is_dir() {
-            return Err(TreeError::WrongKind {
-                path: path.to_owned(),
-                wanted: EntryKind::File,
-                found: EntryKind::Folder,
-            });
+        match std::fs::read(self.resolve(path)?) {
+            Ok(bytes) => Ok(bytes.into()),
+            Err(error) if error.kind() == std::io::ErrorKind::IsADirectory => {
+                Err(TreeError::WrongKind {
+                    path: path.to_owned(),
+                    wanted: EntryKind::File,
+                    found: EntryKind::Folder,
+                })
+            }
+            Err(error) => Err(io_error(path, error)),
         }
-        std::fs::read(full)
-            .map(Into::into)
-            .map_err(|error| io_error(path, error))
     }
 
     fn list(&self, path: &str) -> Result<Vec<TreeEntry>, TreeError> {
@@ -478,11 +509,14 @@ impl FileTree for DirTree {
             let Ok(name) = entry.file_name().into_string() else {
                 continue;
             };
-            if let Ok(Some(kind)) = self.kind(&join(path, &name)?) {
-                entries.push(TreeEntry {
-                    name: name.into(),
-                    kind,
-                });
+            let kind = match entry.file_type() {
+                Ok(kind) if kind.is_dir() => Some(EntryKind::Folder),
+                Ok(kind) if !kind.is_symlink() => Some(EntryKind::File),
+                _ => self.kind(&join(path, &name)?).ok().flatten(),
+            };
+            if let Some(kind) = kind {
+                let name = name.into();
+                entries.push(TreeEntry { name, kind });
             }
         }
         entries.sort();
