@@ -49,7 +49,7 @@ struct State {
     /// What the wall shows is this plus `elapsed`.
     origin: Timestamp,
     /// The sleepers by the time at which they wake, then in the order in which they lay down.
-    sleepers: BTreeMap<(Duration, u64), Option<Waker>>,
+    sleepers: BTreeMap<(Duration, u64), Waker>,
     next_sleeper: u64,
     /// Counts what happens to the clock, so that a driver can tell whether anything did.
     activity: u64,
@@ -68,7 +68,7 @@ impl State {
     fn due(&mut self) -> Vec<Waker> {
         let later = self.sleepers.split_off(&(self.elapsed, u64::MAX));
         let due = std::mem::replace(&mut self.sleepers, later);
-        due.into_values().flatten().collect()
+        due.into_values().collect()
     }
 }
 
@@ -273,7 +273,7 @@ impl Future for Sleep<'_> {
         });
         state
             .sleepers
-            .insert((self.until, id), Some(context.waker().clone()));
+            .insert((self.until, id), context.waker().clone());
         drop(state);
         self.id = Some(id);
         Poll::Pending

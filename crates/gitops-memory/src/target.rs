@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
-use futures::future::{Either, select};
+use futures::future::select;
 use futures::stream::{self, BoxStream};
 use gitops_core::{
     Applied, ApplyOptions, Clock, DeleteOptions, Discovery, Scope, Snapshot, Target, TargetError,
@@ -318,9 +318,7 @@ impl Shared {
             None => changed.await,
             Some(due) => {
                 let time = self.clock.sleep(due.since(self.clock.now()));
-                match select(std::pin::pin!(changed), time).await {
-                    Either::Left(_) | Either::Right(_) => {}
-                }
+                select(std::pin::pin!(changed), time).await;
             }
         }
     }

@@ -360,7 +360,7 @@ impl Server {
             };
             let late = self.now + Duration::from_secs(u64::try_from(deadline).unwrap_or(0));
             let condition = make("True", reason, &message);
-            self.look_at_deadline(key, late);
+            self.look_at(key, late);
             return Some(with_update_time(condition, deployment, self.now));
         }
         let since = self
@@ -369,16 +369,12 @@ impl Server {
             .map_or(self.now, |(_, since)| *since);
         let late = since + Duration::from_secs(u64::try_from(deadline).unwrap_or(0));
         if late > self.now {
-            self.look_at_deadline(key, late);
+            self.look_at(key, late);
             return before;
         }
         let message = format!("ReplicaSet {set:?} has timed out progressing.");
         let condition = make("False", "ProgressDeadlineExceeded", &message);
         Some(with_update_time(condition, deployment, self.now))
-    }
-
-    fn look_at_deadline(&mut self, key: &ObjectKey, late: Timestamp) {
-        self.look_at(key, late);
     }
 }
 
