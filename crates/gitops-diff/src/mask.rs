@@ -1,6 +1,6 @@
 //! Hiding the values of Secrets, with equal values staying visibly equal and different ones different.
 
-use gitops_manifest::{Map, Object, Str, Value};
+use gitops_manifest::{Map, Object, ObjectKey, Str, Value};
 
 use crate::compare::{Difference, LAST_APPLIED};
 use crate::normalize::{NormalizeOptions, normalize};
@@ -159,6 +159,22 @@ impl Masks {
                 self.0.len() - 1
             });
         format!("{MASK}{}", "++++".repeat(i)).into()
+    }
+}
+
+/// Hides the data of one object, where it is a Secret.
+pub(crate) fn value_of(key: &ObjectKey, value: Value) -> Value {
+    if key.kind != "Secret" || !key.group.is_empty() {
+        return value;
+    }
+    match Object::try_from(value) {
+        Ok(object) => {
+            let options = MaskOptions::default().annotations([LAST_APPLIED]);
+            secrets(None, Some(&object), &options)
+                .1
+                .map_or(Value::Null, Value::from)
+        }
+        Err(_) => MASK.into(),
     }
 }
 

@@ -406,3 +406,49 @@ fn objects_that_are_only_on_one_side() {
     );
     assert!(compare(None, None, &options).is_err());
 }
+
+#[test]
+fn lists_without_keys_are_compared_as_a_whole() {
+    let pod = |env: &str| {
+        made(
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {
+            "containers": [{"name": "c", "image": "x", "env": [{"value": env}]}]}}),
+        )
+    };
+    let options = CompareOptions::default();
+    assert!(
+        !compare(Some(&pod("1")), Some(&pod("1")), &options)
+            .unwrap()
+            .is_modified()
+    );
+    assert!(
+        compare(Some(&pod("1")), Some(&pod("2")), &options)
+            .unwrap()
+            .is_modified()
+    );
+    assert!(compare(Some(&pod("1")), Some(&pod("2")), &options.compat(true)).is_err());
+}
+
+#[test]
+fn endpoints_in_another_order_are_the_same() {
+    let endpoints = |addresses: &[&str], ports: &[i32]| {
+        let addresses: Vec<_> = addresses.iter().map(|ip| json!({"ip": ip})).collect();
+        let ports: Vec<_> = ports
+            .iter()
+            .map(|port| json!({"name": format!("p{port}"), "port": port}))
+            .collect();
+        made(
+            json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "e"},
+            "subsets": [{"addresses": addresses, "ports": ports}]}),
+        )
+    };
+    let (a, b) = (
+        endpoints(&["10.0.0.2", "10.0.0.1"], &[1, 2]),
+        endpoints(&["10.0.0.1", "10.0.0.2"], &[2, 1]),
+    );
+    assert_eq!(modified(&a, &b), (false, false));
+    assert_eq!(
+        modified(&a, &endpoints(&["10.0.0.1"], &[2, 1])),
+        (true, true)
+    );
+}

@@ -298,3 +298,11 @@ fn rules_are_shared_between_threads() {
     fn shared<T: Send + Sync>() {}
     shared::<IgnoreRules>();
 }
+
+#[test]
+fn malformed_pointers_are_told() {
+    let rule = IgnoreRule::of_kind("*", "*").pointer("spec/replicas");
+    let error = IgnoreRules::new(std::slice::from_ref(&rule)).unwrap_err();
+    assert_eq!(error.to_string(), "ignore rule 0 has a bad json pointer");
+    assert!(IgnoreRules::with_options(&[rule], &IgnoreOptions::default().compat(true)).is_ok());
+}

@@ -275,6 +275,31 @@ pub fn compare(
     }
 }
 
+/// Compares many pairs of objects; the results are in the order of the pairs. With the feature `parallel` several threads share the
+/// work.
+///
+/// # Errors
+/// Each pair has a result of its own, as of [`compare`].
+#[must_use]
+pub fn compare_all<'o>(
+    pairs: &[(Option<&'o Object>, Option<&'o Object>)],
+    options: &CompareOptions,
+) -> Vec<Result<Comparison, CompareError>> {
+    #[cfg(feature = "parallel")]
+    {
+        use rayon::prelude::*;
+        pairs
+            .par_iter()
+            .map(|(desired, live)| compare(*desired, *live, options))
+            .collect()
+    }
+    #[cfg(not(feature = "parallel"))]
+    pairs
+        .iter()
+        .map(|(desired, live)| compare(*desired, *live, options))
+        .collect()
+}
+
 /// Whether an object asks to be applied by the server (`argocd.argoproj.io/sync-options: ServerSideApply=true`).
 fn asks_for_server_side(desired: &Object) -> bool {
     desired
