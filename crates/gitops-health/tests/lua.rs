@@ -135,6 +135,19 @@ fn scripts_have_what_argo_cd_gives_them_and_no_more() {
 }
 
 #[test]
+fn without_a_time_scripts_know_none() {
+    let mut rules = Rules::new();
+    let script = "return { status = 'Healthy', message = os.date('%Y') }";
+    rules.insert(
+        "*",
+        LuaRule::new(&runtime(), script, false).expect("it parses"),
+    );
+    let health = assess(&widget(), &Context::new().with_rules(&rules)).expect("there is a rule");
+    assert_eq!(health.status, HealthStatus::Unknown);
+    assert_eq!(health.message, "the time is not known here");
+}
+
+#[test]
 fn no_script_sees_another() {
     let runtime = runtime();
     let spoil = "leak = 1 table.insert = nil os.time = nil ipairs = nil obj.kind = 'x' return { status = 'Healthy' }";

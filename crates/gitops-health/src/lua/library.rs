@@ -74,23 +74,22 @@ fn clock(_: &Lua, (now, fields): (Option<f64>, Option<Table>)) -> Result<f64> {
     let Some(fields) = fields else {
         return now.ok_or_else(|| mlua::Error::runtime("the time is not known here"));
     };
-    let field = |name: &str, default: Option<f64>| -> Result<f64> {
-        fields
-            .get::<Option<f64>>(name)?
-            .or(default)
-            .filter(|number| number.abs() < 1e6)
-            .ok_or_else(|| mlua::Error::runtime(format!("field '{name}' missing in date table")))
+    // What is missing is what gopher-lua takes for it.
+    let field = |name: &str, default: f64| -> Result<f64> {
+        let number = fields.get::<Option<f64>>(name)?.unwrap_or(default);
+        if number.abs() < 1e6 {
+            return Ok(number);
+        }
+        Err(mlua::Error::runtime(format!(
+            "field '{name}' is out of range in date table"
+        )))
     };
     let (year, month, day) = (
-        field("year", None)?,
-        field("month", None)?,
-        field("day", None)?,
+        field("year", -1.0)?,
+        field("month", -1.0)?,
+        field("day", -1.0)?,
     );
-    let (hour, minute, second) = (
-        field("hour", Some(12.0))?,
-        field("min", Some(0.0))?,
-        field("sec", Some(0.0))?,
-    );
+    let (hour, minute, second) = (field("hour", 12.0)?, field("min", 0.0)?, field("sec", 0.0)?);
     let months = year as i64 * 12 + month as i64 - 1;
     let days =
         time::days_since_1970(months.div_euclid(12), months.rem_euclid(12) + 1, 1) + day as i64 - 1;

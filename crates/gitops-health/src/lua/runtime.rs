@@ -67,17 +67,23 @@ pub enum LuaError {
 
 impl LuaError {
     pub(super) fn failed(error: &mlua::Error) -> Self {
-        let mut message = match error {
-            mlua::Error::CallbackError { cause, .. } => cause.to_string(),
-            mlua::Error::SyntaxError { message, .. } => message.clone(),
-            mlua::Error::RuntimeError(message) => message.clone(),
-            other => other.to_string(),
-        };
+        let mut message = Self::text(error);
         // What follows tells of the inside of this crate.
         if let Some(end) = message.find("\nstack traceback:") {
             message.truncate(end);
         }
         Self::Failed { message }
+    }
+
+    /// Returns what went wrong at the root, without the words of the binding.
+    fn text(error: &mlua::Error) -> String {
+        match error {
+            mlua::Error::CallbackError { cause, .. } => Self::text(cause),
+            mlua::Error::SyntaxError { message, .. } | mlua::Error::RuntimeError(message) => {
+                message.clone()
+            }
+            other => other.to_string(),
+        }
     }
 }
 
