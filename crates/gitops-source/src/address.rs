@@ -36,7 +36,10 @@ impl Address {
     /// [`SourceError::BadAddress`].
     pub fn parse(text: &str) -> Result<Self, SourceError> {
         let text = text.trim();
-        let bad = |reason: &str| SourceError::BadAddress { repo: redact(text).into(), reason: reason.into() };
+        let bad = |reason: &str| SourceError::BadAddress {
+            repo: redact(text).into(),
+            reason: reason.into(),
+        };
         if text.is_empty() {
             return Err(bad("it is empty"));
         }
@@ -65,7 +68,11 @@ impl Address {
                 _ => String::new(),
             };
             let scheme = scheme.to_ascii_lowercase().replace("git+", "");
-            return Ok(Self { url: format!("{scheme}://{keep}{host}"), transport, user });
+            return Ok(Self {
+                url: format!("{scheme}://{keep}{host}"),
+                transport,
+                user,
+            });
         }
         if let Some((host, path)) = text.split_once(':')
             && !host.contains('/')
@@ -79,7 +86,10 @@ impl Address {
             if host.starts_with('-') {
                 return Err(bad("the host is missing"));
             }
-            let name = user.as_ref().map(|(name, _)| format!("{name}@")).unwrap_or_default();
+            let name = user
+                .as_ref()
+                .map(|(name, _)| format!("{name}@"))
+                .unwrap_or_default();
             let path = path.trim_start_matches('/');
             return Ok(Self {
                 url: format!("ssh://{name}{host}/{path}"),
@@ -91,7 +101,11 @@ impl Address {
     }
 
     fn local(path: &str) -> Self {
-        Self { transport: Transport::Local(path.into()), url: path.to_owned(), user: None }
+        Self {
+            transport: Transport::Local(path.into()),
+            url: path.to_owned(),
+            user: None,
+        }
     }
 
     /// Returns the name of the folder of the mirror.
@@ -104,7 +118,13 @@ impl Address {
             .unwrap_or("repository")
             .trim_end_matches(".git")
             .chars()
-            .map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' })
+            .map(|c| {
+                if c.is_ascii_alphanumeric() || c == '-' {
+                    c
+                } else {
+                    '_'
+                }
+            })
             .take(40)
             .collect();
         name.push('-');

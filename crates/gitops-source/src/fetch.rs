@@ -41,7 +41,11 @@ fn is_denial(text: &str) -> bool {
 }
 
 fn failed(reason: String) -> FetchError {
-    if is_denial(&reason) { FetchError::Denied { reason } } else { FetchError::Failed { reason } }
+    if is_denial(&reason) {
+        FetchError::Denied { reason }
+    } else {
+        FetchError::Failed { reason }
+    }
 }
 
 /// Whether a transport works without another program.
@@ -66,7 +70,11 @@ pub(crate) fn fetch(
     } else if let Some(program) = &options.git_program {
         fetch_by_program(program, repository, address, credentials, options, wanted)
     } else {
-        let scheme = if address.transport == Transport::Ssh { "ssh" } else { "https" };
+        let scheme = if address.transport == Transport::Ssh {
+            "ssh"
+        } else {
+            "https"
+        };
         Err(FetchError::Failed {
             reason: format!(
                 "this program was built without {scheme} in process (feature {scheme:?} of gitops-source), and \
@@ -102,7 +110,9 @@ fn fetch_in_process(
             }
             Credentials::Agent => Cred::ssh_key_from_agent(user),
             Credentials::None if allowed.is_username() => Cred::username(user),
-            Credentials::None => Err(git2::Error::from_str("authentication required, and no credentials")),
+            Credentials::None => Err(git2::Error::from_str(
+                "authentication required, and no credentials",
+            )),
         }
     });
     if options.known_hosts == KnownHosts::AcceptAll {
@@ -122,15 +132,21 @@ fn fetch_in_process(
         true
     });
     let mut fetch = FetchOptions::new();
-    fetch.remote_callbacks(callbacks).prune(git2::FetchPrune::On);
+    fetch
+        .remote_callbacks(callbacks)
+        .prune(git2::FetchPrune::On);
     match wanted {
         Some(reference) => {
             fetch.prune(git2::FetchPrune::Off);
             let refspec = wanted_refspec(reference);
-            remote.fetch(&[refspec], Some(&mut fetch), None).map_err(error)?;
+            remote
+                .fetch(&[refspec], Some(&mut fetch), None)
+                .map_err(error)?;
         }
         None => {
-            remote.fetch(&REFSPECS, Some(&mut fetch), None).map_err(error)?;
+            remote
+                .fetch(&REFSPECS, Some(&mut fetch), None)
+                .map_err(error)?;
             if let Ok(branch) = remote.default_branch()
                 && let Ok(branch) = branch.as_str()
             {
@@ -143,7 +159,10 @@ fn fetch_in_process(
 
 /// Where a reference that is neither a branch nor a tag, or a bare commit, is kept.
 fn wanted_refspec(reference: &str) -> String {
-    format!("+{reference}:refs/gitops/{}", reference.trim_start_matches("refs/"))
+    format!(
+        "+{reference}:refs/gitops/{}",
+        reference.trim_start_matches("refs/")
+    )
 }
 
 fn set_head(repository: &Repository, branch: &str) -> Result<(), git2::Error> {
@@ -164,7 +183,13 @@ fn fetch_by_program(
         None => REFSPECS.iter().map(ToString::to_string).collect(),
     };
     let mut fetch = command(program, repository, credentials, options);
-    fetch.args(["fetch", "--no-tags", "--no-write-fetch-head", "--no-auto-gc", "--quiet"]);
+    fetch.args([
+        "fetch",
+        "--no-tags",
+        "--no-write-fetch-head",
+        "--no-auto-gc",
+        "--quiet",
+    ]);
     if wanted.is_none() {
         fetch.arg("--prune");
     }
@@ -174,9 +199,12 @@ fn fetch_by_program(
         let mut list = command(program, repository, credentials, options);
         list.args(["ls-remote", "--symref", "--", &address.url, "HEAD"]);
         let answer = run(&mut list)?;
-        let head = answer
-            .lines()
-            .find_map(|line| line.strip_prefix("ref: ")?.split_whitespace().next().map(str::to_owned));
+        let head = answer.lines().find_map(|line| {
+            line.strip_prefix("ref: ")?
+                .split_whitespace()
+                .next()
+                .map(str::to_owned)
+        });
         if let Some(head) = head {
             set_head(repository, &head).map_err(|error| failed(error.message().to_owned()))?;
         }
@@ -184,7 +212,10 @@ fn fetch_by_program(
     Ok(())
 }
 
-#[allow(clippy::disallowed_methods, reason = "the host has named this program for reaching repositories")]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the host has named this program for reaching repositories"
+)]
 fn command(
     program: &Path,
     repository: &Repository,
@@ -200,7 +231,9 @@ fn command(
         .env("LC_ALL", "C");
     let header = match credentials {
         Credentials::Token(token) => Some(base64(format!("x-access-token:{token}").as_bytes())),
-        Credentials::Basic { user, password } => Some(base64(format!("{user}:{password}").as_bytes())),
+        Credentials::Basic { user, password } => {
+            Some(base64(format!("{user}:{password}").as_bytes()))
+        }
         _ => None,
     };
     if let Some(header) = header {
@@ -208,7 +241,10 @@ fn command(
         command
             .env("GIT_CONFIG_COUNT", "1")
             .env("GIT_CONFIG_KEY_0", "http.extraHeader")
-            .env("GIT_CONFIG_VALUE_0", format!("Authorization: Basic {header}"));
+            .env(
+                "GIT_CONFIG_VALUE_0",
+                format!("Authorization: Basic {header}"),
+            );
     }
     let mut ssh = String::from("ssh -o BatchMode=yes");
     match &options.known_hosts {
@@ -245,7 +281,11 @@ fn run(command: &mut std::process::Command) -> Result<String, FetchError> {
     let text = String::from_utf8_lossy(&output.stderr);
     let lines: Vec<&str> = text
         .lines()
-        .map(|line| line.trim_start_matches("fatal: ").trim_start_matches("error: ").trim())
+        .map(|line| {
+            line.trim_start_matches("fatal: ")
+                .trim_start_matches("error: ")
+                .trim()
+        })
         .filter(|line| !line.is_empty())
         .collect();
     Err(failed(lines.join("; ")))

@@ -131,7 +131,11 @@ impl GitSource {
     fn mirror(&self, repo: &str) -> Result<Arc<Mirror>, SourceError> {
         let address = Address::parse(repo)?;
         let name = address.mirror_name();
-        let mut mirrors = self.0.mirrors.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut mirrors = self
+            .0
+            .mirrors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let mirror = mirrors
             .entry(name.clone())
             .or_insert_with(|| Arc::new(Mirror::new(self.0.folder.join(name), address)));
@@ -149,15 +153,21 @@ impl Source for GitSource {
 
     async fn resolve(&self, source: &SourceRef) -> Result<Revision, SourceError> {
         let mirror = self.mirror(&source.repo)?;
-        mirror.resolve(source, &self.0.options, &*self.0.clock).await
+        mirror
+            .resolve(source, &self.0.options, &*self.0.clock)
+            .await
     }
 
     async fn tree(&self, revision: &Revision) -> Result<Arc<dyn FileTree>, SourceError> {
-        mirror::tree(self, revision, 0).await.map(|tree| tree as Arc<dyn FileTree>)
+        mirror::tree(self, revision, 0)
+            .await
+            .map(|tree| tree as Arc<dyn FileTree>)
     }
 
     async fn describe(&self, revision: &Revision) -> Result<RevisionInfo, SourceError> {
         let mirror = self.mirror(&revision.repo)?;
-        mirror.describe(revision, &self.0.options, &*self.0.clock).await
+        mirror
+            .describe(revision, &self.0.options, &*self.0.clock)
+            .await
     }
 }

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use futures::future::{Either, select};
 use git2::{ObjectType, Oid, Repository, RepositoryInitOptions};
@@ -38,7 +37,10 @@ where
     E: std::error::Error + Send + Sync + 'static,
 {
     let repo = Str::from(redact(&address.url));
-    move |error| SourceError::Storage { repo: repo.clone(), source: Box::new(error) }
+    move |error| SourceError::Storage {
+        repo: repo.clone(),
+        source: Box::new(error),
+    }
 }
 
 /// Carries out blocking work: on the threads of the runtime that are there for it, or here where there is none.
@@ -54,7 +56,12 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 impl Mirror {
     pub(crate) fn new(folder: PathBuf, address: Address) -> Self {
-        Self { folder, address, fetched: tokio::sync::Mutex::default(), trees: Mutex::default() }
+        Self {
+            folder,
+            address,
+            fetched: tokio::sync::Mutex::default(),
+            trees: Mutex::default(),
+        }
     }
 
     pub(crate) fn invalidate(&self) {
@@ -142,7 +149,8 @@ impl Mirror {
     async fn has(&self, id: Oid) -> Result<bool, SourceError> {
         let folder = self.folder.clone();
         Ok(blocking(move || {
-            Repository::open_bare(&folder).is_ok_and(|repository| repository.find_commit(id).is_ok())
+            Repository::open_bare(&folder)
+                .is_ok_and(|repository| repository.find_commit(id).is_ok())
         })
         .await)
     }
@@ -162,7 +170,11 @@ impl Mirror {
         blocking(move || {
             let repository = Repository::open_bare(&folder).map_err(storage(&address))?;
             let mut names = BTreeSet::new();
-            for reference in repository.references().map_err(storage(&address))?.flatten() {
+            for reference in repository
+                .references()
+                .map_err(storage(&address))?
+                .flatten()
+            {
                 if let Ok(name) = reference.shorthand() {
                     names.insert(name.to_owned());
                 }
@@ -180,8 +192,11 @@ impl Mirror {
         clock: &dyn Clock,
     ) -> Result<RevisionInfo, SourceError> {
         self.ensure(revision, options, clock).await?;
-        let (folder, id, address) =
-            (self.folder.clone(), revision.id.to_string(), self.address.clone());
+        let (folder, id, address) = (
+            self.folder.clone(),
+            revision.id.to_string(),
+            self.address.clone(),
+        );
         blocking(move || {
             let repository = Repository::open_bare(&folder).map_err(storage(&address))?;
             describe(&repository, &id).map_err(storage(&address))
@@ -203,7 +218,12 @@ impl Mirror {
 }
 
 fn revision(source: &SourceRef, id: Oid, name: &str) -> Revision {
-    Revision { repo: source.repo.clone(), id: id.to_string().into(), name: name.into(), chart: None }
+    Revision {
+        repo: source.repo.clone(),
+        id: id.to_string().into(),
+        name: name.into(),
+        chart: None,
+    }
 }
 
 /// Opens the mirror, or makes it, and fetches; a mirror that is damaged is made anew.
@@ -222,9 +242,10 @@ fn update(
     lock.lock().map_err(&storage_io)?;
     let credentials = match options.keyring.find(&address.url) {
         crate::Credentials::None => match &address.user {
-            Some((user, Some(password))) => {
-                crate::Credentials::Basic { user: user.clone(), password: password.clone() }
-            }
+            Some((user, Some(password))) => crate::Credentials::Basic {
+                user: user.clone(),
+                password: password.clone(),
+            },
             Some((token, None)) if address.url.starts_with("http") => {
                 crate::Credentials::Token(token.clone())
             }
@@ -285,9 +306,17 @@ fn remove(folder: &Path) -> std::io::Result<()> {
 
 /// Whether every branch and tag leads to a commit whose tree can be read.
 fn is_sound(repository: &Repository) -> bool {
-    let Ok(references) = repository.references() else { return false };
+    match repository.head() {
+        Err(error) if error.code() != git2::ErrorCode::UnbornBranch => return false,
+        _ => {}
+    }
+    let Ok(references) = repository.references() else {
+        return false;
+    };
     for reference in references {
-        let Ok(reference) = reference else { return false };
+        let Ok(reference) = reference else {
+            return false;
+        };
         match reference.peel(ObjectType::Any) {
             Ok(object) => match object.peel_to_commit() {
                 Ok(commit) if commit.tree().is_err() => return false,
@@ -308,8 +337,14 @@ fn look_up(repository: &Repository, source: &SourceRef) -> Result<Option<Revisio
     };
     if wanted.is_empty() || wanted == "HEAD" {
         let head = repository.head().ok();
-        let name = head.as_ref().and_then(|head| head.name().ok()).unwrap_or("HEAD").to_owned();
-        let id = head.and_then(|head| head.peel_to_commit().ok()).map(|commit| commit.id());
+        let name = head
+            .as_ref()
+            .and_then(|head| head.name().ok())
+            .unwrap_or("HEAD")
+            .to_owned();
+        let id = head
+            .and_then(|head| head.peel_to_commit().ok())
+            .map(|commit| commit.id());
         return Ok(id.map(|id| revision(source, id, &name)));
     }
     let gitops = format!("refs/gitops/{}", wanted.trim_start_matches("refs/"));
@@ -322,7 +357,11 @@ fn look_up(repository: &Repository, source: &SourceRef) -> Result<Option<Revisio
         if name.starts_with("refs/")
             && let Some(id) = peel(&name)
         {
-            let shown = if name.starts_with("refs/gitops/") { wanted } else { &name };
+            let shown = if name.starts_with("refs/gitops/") {
+                wanted
+            } else {
+                &name
+            };
             return Ok(Some(revision(source, id, shown)));
         }
     }
@@ -347,18 +386,24 @@ fn newest_in_range(
     if !range.contains(['*', 'x', 'X', '^', '~', '>', '<', '=', '|', ' ', ',']) {
         return Ok(None);
     }
-    let Ok(constraint) = Constraint::parse(range) else { return Ok(None) };
+    let Ok(constraint) = Constraint::parse(range) else {
+        return Ok(None);
+    };
     let mut best: Option<(Version, String)> = None;
     for reference in repository.references_glob("refs/tags/*")? {
         let reference = reference?;
         let Ok(name) = reference.name() else { continue };
         let tag = name.trim_start_matches("refs/tags/");
-        let Ok(version) = Version::parse(tag) else { continue };
+        let Ok(version) = Version::parse(tag) else {
+            continue;
+        };
         if constraint.check(&version) && best.as_ref().is_none_or(|(known, _)| version > *known) {
             best = Some((version, name.to_owned()));
         }
     }
-    let Some((_, name)) = best else { return Ok(None) };
+    let Some((_, name)) = best else {
+        return Ok(None);
+    };
     let id = repository.find_reference(&name)?.peel_to_commit()?.id();
     Ok(Some(revision(source, id, &name)))
 }
@@ -376,7 +421,9 @@ fn describe(repository: &Repository, id: &str) -> Result<RevisionInfo, git2::Err
         .ok()
         .map(|(signature, _)| String::from_utf8_lossy(&signature).into_owned());
     for reference in repository.references_glob("refs/tags/*")?.flatten() {
-        if reference.peel_to_commit().is_ok_and(|tagged| tagged.id() == id)
+        if reference
+            .peel_to_commit()
+            .is_ok_and(|tagged| tagged.id() == id)
             && let Ok(name) = reference.shorthand()
         {
             info.tags.push(name.to_owned());
@@ -384,7 +431,7 @@ fn describe(repository: &Repository, id: &str) -> Result<RevisionInfo, git2::Err
             if info.signature.is_none()
                 && let Ok(tag) = reference.peel(ObjectType::Tag)
                 && let Some(tag) = tag.as_tag()
-                && let Ok(Some(message)) = tag.message().map(|m| Some(m).filter(|m| !m.is_empty()))
+                && let Ok(Some(message)) = tag.message()
                 && let Some(at) = message.find("-----BEGIN ")
             {
                 info.signature = Some(message[at..].to_owned());
@@ -422,8 +469,12 @@ pub(crate) async fn tree(
             });
         }
         let repo = mirror.address.submodule(&url);
-        let below =
-            Revision { repo: repo.into(), id: id.into(), name: Str::default(), chart: None };
+        let below = Revision {
+            repo: repo.into(),
+            id: id.into(),
+            name: Str::default(),
+            chart: None,
+        };
         let below = Box::pin(tree(source, &below, depth + 1)).await?;
         submodules.insert(path, below);
     }
@@ -480,4 +531,3 @@ fn parse_modules(text: &str) -> Vec<(String, String)> {
     }
     modules
 }
-
