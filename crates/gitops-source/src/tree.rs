@@ -17,7 +17,7 @@ pub(crate) struct GitTree {
     repository: Mutex<Repository>,
     root: Oid,
     /// The trees of submodules, by their paths.
-    submodules: HashMap<String, Arc<GitTree>>,
+    submodules: HashMap<String, Arc<Self>>,
 }
 
 /// What a path leads to.
