@@ -67,7 +67,7 @@ impl std::ops::Add<Duration> for Timestamp {
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_microsecond(self.0) {
-            Ok(time) => fmt::Display::fmt(&time, f),
+            Ok(time) => f.pad(&time.to_string()),
             Err(_) => write!(f, "{}us", self.0),
         }
     }

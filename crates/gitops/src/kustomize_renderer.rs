@@ -78,9 +78,18 @@ impl Renderer for KustomizeRenderer {
         let built = built.map_err(|errors| RenderError::Invalid {
             renderer: Str::from_static("Kustomize"),
             path: path.to_owned(),
-            messages: errors.iter().map(ToString::to_string).collect(),
+            messages: errors.errors().iter().map(ToString::to_string).collect(),
         })?;
-        let warnings = built.warnings.iter().map(ToString::to_string).collect();
+        let warnings = built
+            .warnings
+            .iter()
+            .map(|warning| match warning.position {
+                Some(position) => {
+                    format!("{}:{}: {}", warning.file, position.line, warning.message)
+                }
+                None => format!("{}: {}", warning.file, warning.message),
+            })
+            .collect();
         Ok(Rendered::new(built.objects, warnings))
     }
 }

@@ -4,6 +4,7 @@
 //! the engine does not act on are named by [`Application::warnings`], so that nobody relies on a setting
 //! that does nothing.
 
+mod definitions;
 mod project;
 mod source;
 mod spec;
@@ -11,6 +12,7 @@ mod status;
 mod warnings;
 mod wire;
 
+pub use definitions::definitions;
 pub use project::{
     AppProject, AppProjectSpec, AppProjectStatus, DestinationServiceAccount, GitIntegrity,
     GpgIntegrity, IntegrityPolicy, IntegrityRepo, JwtToken, JwtTokens, OrphanKey,

@@ -58,6 +58,9 @@ impl Refreshed {
     }
 }
 
+/// The condition that tells that a revision was tried and failed.
+pub(super) const SYNC_ERROR: &str = "SyncError";
+
 /// Why an application could not be refreshed: what its users are told.
 struct Trouble {
     condition: &'static str,
@@ -467,7 +470,13 @@ impl Engine {
                 },
             );
         }
-        self.set_conditions(id, comparison.conditions.clone());
+        let mut conditions = comparison.conditions.clone();
+        // Whether the last sync failed is for the decision on the next one to say.
+        let failed = |c: &&crate::application::Condition| c.kind == SYNC_ERROR;
+        if let Some(failed) = self.conditions_of(id).iter().find(failed) {
+            conditions.push((SYNC_ERROR, failed.message.clone()));
+        }
+        self.set_conditions(id, conditions);
         let spec = &application.spec;
         let single = refreshed.sources.len() == 1;
         let ids: Vec<String> = refreshed

@@ -7,7 +7,7 @@ use gitops_manifest::{GroupVersionKind, Object, ObjectKey, Str, Value};
 
 use super::{ClusterConnection, Engine, OperationRecord};
 use crate::application::AppProject;
-use crate::sync::{HOOK_FINALIZER, SyncPhase, SyncState, World, WriteMode, WriteRequest};
+use crate::sync::{HOOK_FINALIZER, Hooks, SyncPhase, SyncState, World, WriteMode, WriteRequest};
 use crate::{
     ApiKind, ApplicationId, ApplyMode, ApplyOptions, DeleteOptions, Discovery, Effect,
     Precondition, Propagation, TargetError,
@@ -31,6 +31,30 @@ impl ClusterWorld<'_> {
     /// Notes in the cache what was written, so that the next step does not work on what was before.
     fn learn(&self, object: Object) {
         self.connection.live.state().put(object);
+    }
+
+    /// Tries out to make an object, under a name that nothing has.
+    async fn try_out_anew(&self, object: &Object, request: WriteRequest) -> Result<String, String> {
+        let mut fresh = object.clone();
+        let name = fresh.metadata_mut().remove("name");
+        let prefix = name.as_ref().and_then(Value::as_str).unwrap_or_default();
+        fresh
+            .metadata_mut()
+            .insert("generateName", format!("{prefix}-"));
+        let options = ApplyOptions {
+            mode: ApplyMode::Create,
+            manager: self.engine.options.manager.clone(),
+            dry_run: true,
+            validate: request.validate,
+            ..ApplyOptions::default()
+        };
+        match self.connection.target.apply(&fresh, &options).await {
+            Ok(_) => Ok(format!(
+                "{}/{prefix} created (dry run)",
+                object.kind().to_lowercase()
+            )),
+            Err(error) => Err(crate::engine::chain(&error)),
+        }
     }
 
     async fn replace(
@@ -107,6 +131,11 @@ impl World for ClusterWorld<'_> {
         live: Option<&Object>,
         request: WriteRequest,
     ) -> Result<String, String> {
+        // A hook that is there from before is deleted before it is made: to try it out against the old one would
+        // be to try another thing.
+        if request.dry_run && live.is_some() && Hooks::of(object).is_hook {
+            return self.try_out_anew(object, request).await;
+        }
         let mode = match request.mode {
             WriteMode::Apply if request.server_side => ApplyMode::ServerSide,
             WriteMode::Apply => ApplyMode::ClientSide,
