@@ -343,7 +343,10 @@ pub enum TargetError {
         key: ObjectKey,
     },
     /// The namespace of the object does not exist.
-    #[error("namespace {namespace} of {key} does not exist")]
+    #[error(
+        "namespace {namespace} of {key} does not exist; create it, or make it the destination and set \
+         CreateNamespace=true"
+    )]
     NoNamespace {
         /// The object.
         key: ObjectKey,

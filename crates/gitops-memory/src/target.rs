@@ -144,6 +144,27 @@ impl MemoryTarget {
         }))
     }
 
+    /// Makes a cluster of the objects of another one, as [`objects`](Self::objects) returned them: a cluster that is
+    /// kept in a file. New UIDs are drawn from the seed, so give one that was not used before.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use gitops_memory::{MemoryOptions, MemoryTarget, SimClock};
+    ///
+    /// let clock = Arc::new(SimClock::new());
+    /// let cluster = MemoryTarget::new(clock.clone());
+    /// let mut options = MemoryOptions::default();
+    /// options.seed = 1;
+    /// let copy = MemoryTarget::restore(clock, &options, cluster.objects());
+    /// assert_eq!(copy.objects(), cluster.objects());
+    /// ```
+    #[must_use]
+    pub fn restore(clock: Arc<dyn Clock>, options: &MemoryOptions, objects: Vec<Object>) -> Self {
+        let target = Self::with_options(clock, options);
+        lock(&target.0.server).restore(objects);
+        target
+    }
+
     /// Returns an independent cluster in the same state.
     #[must_use]
     pub fn fork(&self) -> Self {

@@ -1016,6 +1016,24 @@ impl Engine {
         Ok(entry)
     }
 
+    /// Returns the namespace that the last operation of an application deployed to, for callers that know the
+    /// application by its name alone; `default` where there was none.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn last_namespace(&self, id: &ApplicationId) -> Result<String, EngineError> {
+        self.load(id).await?;
+        let known = self.known();
+        let record = known
+            .applications
+            .get(id)
+            .and_then(|state| state.operation.as_ref());
+        Ok(record.map_or_else(
+            || "default".to_owned(),
+            |r| r.settings.namespace.to_string(),
+        ))
+    }
+
     /// Works out what a sync would do, without doing anything.
     ///
     /// # Errors

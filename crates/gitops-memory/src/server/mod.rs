@@ -5,6 +5,7 @@ mod collect;
 mod definition;
 mod kinds;
 mod prepare;
+mod restore;
 mod validate;
 mod workload;
 mod write;

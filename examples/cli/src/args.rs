@@ -1,0 +1,252 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Renders, compares, syncs and rolls back Kubernetes applications from Git.
+#[derive(Parser)]
+#[command(name = "gitops", version, propagate_version = true)]
+pub(crate) struct Cli {
+    /// When to use colour.
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    pub(crate) color: Color,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// For both.
+    Yaml,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Render a kustomization, as `kustomize build` does.
+    #[command(after_help = "Example:\n  gitops build apps/production/backend")]
+    Build(Build),
+    /// Show how live state differs from what is desired. Exits with 0 where nothing does, with 1 where something does.
+    #[command(after_help = "Example:\n  gitops diff --repo . --path apps/production/backend")]
+    Diff(Diff),
+    /// Work out what a sync would do, for reviewing it and carrying it out later.
+    #[command(
+        after_help = "Example:\n  gitops plan --repo . --path apps/production/backend -o plan.json\n  gitops apply plan.json"
+    )]
+    Plan(Plan),
+    /// Carry out a plan: exactly what it says, or nothing where live state has moved.
+    #[command(after_help = "Example:\n  gitops apply plan.json")]
+    Apply(Apply),
+    /// Take live state to what is desired.
+    #[command(
+        after_help = "Example:\n  gitops sync --repo https://git.example.com/shop.git --path apps/staging/web --prune"
+    )]
+    Sync(Sync),
+    /// Follow an application: sync it whenever its source changes, until interrupted or for a number of rounds.
+    #[command(
+        after_help = "Example:\n  gitops watch --repo . --path apps/staging/web --interval 5"
+    )]
+    Watch(Watch),
+    /// Show how the objects of an application are doing, and why. Exits with 1 where they are not well.
+    #[command(after_help = "Example:\n  gitops health --repo . --path apps/staging/web")]
+    Health(Show),
+    /// Show the objects of an application with everything that they own.
+    #[command(after_help = "Example:\n  gitops tree --repo . --path apps/staging/web")]
+    Tree(Show),
+    /// Show the syncs that succeeded.
+    #[command(after_help = "Example:\n  gitops history --name web")]
+    History(History),
+    /// Bring back what an earlier sync applied. No repository is asked.
+    #[command(
+        after_help = "Example:\n  gitops rollback --name web       # the last that was healthy\n  gitops rollback --name web 3"
+    )]
+    Rollback(Rollback),
+    /// Print a script that completes the words of this command in a shell.
+    #[command(after_help = "Example:\n  gitops completions bash > /etc/bash_completion.d/gitops")]
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// Which application.
+#[derive(Args)]
+pub(crate) struct Which {
+    /// The repository: an address, a path, or `.` for the folder one is in.
+    #[arg(long, default_value = ".")]
+    pub(crate) repo: String,
+    /// The folder within the repository.
+    #[arg(long, default_value = "")]
+    pub(crate) path: String,
+    /// The branch, tag, commit or range of versions.
+    #[arg(long, default_value = "")]
+    pub(crate) revision: String,
+    /// The namespace for objects that name none. Where it is not given it is the one that all objects name, if there
+    /// is such a one, else `default`.
+    #[arg(long, short)]
+    pub(crate) namespace: Option<String>,
+    /// The name of the application; the last part of the path where it is not given.
+    #[arg(long, default_value = "")]
+    pub(crate) name: String,
+    /// A file with an `Application`, and projects if any, instead of the above.
+    #[arg(long, short)]
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) state: State,
+}
+
+/// Where the cluster is.
+#[derive(Args)]
+pub(crate) struct State {
+    /// The folder that keeps the simulated cluster, the history and the mirrors of repositories.
+    #[arg(long, default_value = ".gitops", env = "GITOPS_STATE")]
+    pub(crate) state: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Restrictor {
+    #[value(name = "LoadRestrictionsRootOnly")]
+    RootOnly,
+    #[value(name = "LoadRestrictionsNone")]
+    None,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Reorder {
+    None,
+    Legacy,
+}
+
+#[derive(Args)]
+pub(crate) struct Build {
+    /// The folder of the kustomization.
+    #[arg(default_value = ".")]
+    pub(crate) folder: PathBuf,
+    /// Which files a kustomization may read.
+    #[arg(long, value_enum, default_value_t = Restrictor::RootOnly)]
+    pub(crate) load_restrictor: Restrictor,
+    /// The order of the output.
+    #[arg(long, value_enum)]
+    pub(crate) reorder: Option<Reorder>,
+    /// Whether all resources get the label app.kubernetes.io/managed-by.
+    #[arg(long)]
+    pub(crate) enable_managedby_label: bool,
+    /// A file, or a folder for a file per resource, instead of the standard output.
+    #[arg(long, short)]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Diff {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// Print one line an object.
+    #[arg(long, short)]
+    pub(crate) summary: bool,
+    /// Print why each field differs, and the rule that would leave it out.
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// The form of the output.
+    #[arg(long, short, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
+
+#[derive(Args)]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// Delete what is gone from the source.
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// Write the plan to a file. It holds Secrets in clear.
+    #[arg(long, short)]
+    pub(crate) output: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Apply {
+    /// The plan.
+    pub(crate) plan: PathBuf,
+    #[command(flatten)]
+    pub(crate) state: State,
+}
+
+#[derive(Args)]
+pub(crate) struct Sync {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// Delete what is gone from the source.
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// Only say what would be done.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Make objects that cannot be changed anew.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Options such as Replace=true.
+    #[arg(long = "sync-option")]
+    pub(crate) sync_options: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Watch {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// Delete what is gone from the source.
+    #[arg(long)]
+    pub(crate) prune: bool,
+    /// How many seconds to wait between two looks at the source.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) interval: u64,
+    /// How often to look; without end where it is not given.
+    #[arg(long)]
+    pub(crate) rounds: Option<u64>,
+}
+
+#[derive(Args)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    pub(crate) which: Which,
+    /// The form of the output.
+    #[arg(long, short, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+}
+
+#[derive(Args)]
+pub(crate) struct History {
+    /// The application.
+    #[arg(long)]
+    pub(crate) name: String,
+    /// The form of the output.
+    #[arg(long, short, value_enum, default_value_t = Format::Table)]
+    pub(crate) output: Format,
+    #[command(flatten)]
+    pub(crate) state: State,
+}
+
+#[derive(Args)]
+pub(crate) struct Rollback {
+    /// The history entry; the last healthy one before the present where it is not given.
+    pub(crate) entry: Option<i64>,
+    /// The application.
+    #[arg(long)]
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) state: State,
+}

@@ -1,0 +1,114 @@
+use gitops::Differ;
+use gitops::application::SyncStatusCode;
+use gitops::comparison::Compared;
+use gitops::diff::mask::{MaskOptions, secrets};
+use gitops::manifest::{Object, Value, yaml};
+use serde_json::json;
+use similar::TextDiff;
+
+use crate::Outcome;
+use crate::args::{Diff, Format};
+use crate::output::{Paint, data};
+use crate::session::Session;
+
+pub(crate) fn run(args: &Diff, paint: Paint) -> Outcome {
+    let session = Session::open(&args.which.state, None)?;
+    let id = session.application(&args.which)?;
+    let refreshed = session.clock.run(async {
+        session.engine.update().await?;
+        session.engine.refresh(&id).await
+    })?;
+    let Some(refreshed) = refreshed else {
+        let status = session.engine.status(&id).unwrap_or_default();
+        let reasons: Vec<String> = status.conditions.into_iter().map(|c| c.message).collect();
+        return Err(reasons.join("; ").into());
+    };
+    let application = session
+        .engine
+        .application(&id)
+        .ok_or("the application is gone")?;
+    let differ = Differ::new(&application.spec.ignore_differences)?;
+    let mut different = 0;
+    let mut documents = Vec::new();
+    for resource in &refreshed.comparison.resources {
+        if let Some(error) = &resource.error {
+            return Err(format!("{}: {error}", resource.key).into());
+        }
+        if resource.status != Some(SyncStatusCode::OutOfSync) {
+            continue;
+        }
+        different += 1;
+        // What is shown is masked; what is counted is not.
+        let (desired, live) = secrets(
+            resource.desired.as_ref(),
+            resource.live.as_ref(),
+            &MaskOptions::default(),
+        );
+        let comparison = differ.compare(desired.as_ref(), live.as_ref())?;
+        match args.output {
+            Format::Table if args.summary => println!("{}", comparison.summary()),
+            Format::Table => {
+                print(
+                    resource,
+                    comparison.live().as_ref(),
+                    comparison.predicted().as_ref(),
+                    paint,
+                );
+                if args.explain {
+                    explain(&comparison, live.as_ref(), paint);
+                }
+            }
+            _ => documents.push(json!({
+                "group": resource.key.group,
+                "kind": resource.key.kind,
+                "namespace": resource.key.namespace,
+                "name": resource.key.name,
+                "status": serde_json::to_value(comparison.status)?,
+                "differences": serde_json::to_value(&comparison.differences)?,
+            })),
+        }
+    }
+    if args.output != Format::Table {
+        data(&documents, args.output)?;
+    }
+    Ok(u8::from(different > 0))
+}
+
+fn text(value: Option<&Value>) -> String {
+    value
+        .map(|value| yaml::emit(value, &yaml::EmitOptions::default()))
+        .unwrap_or_default()
+}
+
+fn print(resource: &Compared, live: Option<&Value>, predicted: Option<&Value>, paint: Paint) {
+    let (live, predicted) = (text(live), text(predicted));
+    println!("{}", paint.bold(&format!("=== {}", resource.key)));
+    let diff = TextDiff::from_lines(&live, &predicted);
+    for line in diff
+        .unified_diff()
+        .context_radius(3)
+        .header("live", "desired")
+        .to_string()
+        .lines()
+    {
+        let painted = match line.as_bytes().first() {
+            Some(b'+') => paint.green(line),
+            Some(b'-') => paint.red(line),
+            Some(b'@') => paint.dim(line),
+            _ => line.to_owned(),
+        };
+        println!("{painted}");
+    }
+}
+
+fn explain(comparison: &gitops::diff::Comparison, live: Option<&Object>, paint: Paint) {
+    for difference in &comparison.differences {
+        println!("  {}", difference.explain());
+        if let Some(live) = live {
+            let rule = difference.ignore_rule(live);
+            if let Ok(rule) = serde_json::to_string(&rule) {
+                println!("    {}", paint.dim(&format!("to ignore it: {rule}")));
+            }
+        }
+    }
+}
