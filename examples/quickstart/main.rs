@@ -199,8 +199,8 @@ impl Demo {
         let applications = self.engine.applications();
         println!();
         println!(
-            "  {:<22}{:<12}{:<12}{}",
-            "APPLICATION", "SYNC", "HEALTH", "OBJECTS"
+            "  {:<22}{:<12}{:<12}OBJECTS",
+            "APPLICATION", "SYNC", "HEALTH"
         );
         for id in &applications {
             let (sync, health) = self.stands(id);
@@ -335,8 +335,8 @@ impl Demo {
     async fn history(&self) -> Result {
         self.screen.title("6. History");
         println!(
-            "  {:<22}{:<5}{:<10}{:<22}{:<14}{}",
-            "APPLICATION", "ID", "REVISION", "DEPLOYED AT", "BY", ""
+            "  {:<22}{:<5}{:<10}{:<22}BY",
+            "APPLICATION", "ID", "REVISION", "DEPLOYED AT"
         );
         for id in self.engine.applications() {
             for entry in self.engine.history_of(&id).await? {

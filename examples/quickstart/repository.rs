@@ -31,11 +31,6 @@ impl DemoRepository {
         Ok(repository)
     }
 
-    /// Returns the address of the repository.
-    pub(crate) fn url(&self) -> String {
-        self.folder.display().to_string()
-    }
-
     /// Returns the text of a file.
     pub(crate) fn read(&self, path: &str) -> Result<String, Box<dyn Error>> {
         Ok(fs::read_to_string(self.folder.join(path))?)
