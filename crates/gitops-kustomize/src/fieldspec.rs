@@ -134,21 +134,15 @@ impl Trie {
         self.edges.is_empty() && self.ends.is_empty()
     }
 
-    /// Whether an object has any of the fields.
-    pub(crate) fn reaches(&self, node: &Node) -> bool {
-        if !self.ends.is_empty() {
-            return true;
-        }
-        match node {
-            Node::Seq(items) => items.iter().any(|item| self.reaches(item)),
-            Node::Map(entries) => self.edges.iter().any(|edge| {
-                entries
-                    .iter()
-                    .find(|(key, _)| *key.text == *edge.name)
-                    .is_some_and(|(_, value)| edge.below.reaches(value))
-            }),
-            // What is no map is an error of the walk, unless it is null.
-            Node::Scalar(_) => !self.edges.is_empty() && !node.is_null(),
+    /// Says that there is a plain value where a map or a list is needed.
+    fn no_map<E: From<WrongKind>>(&self) -> FieldFault<E> {
+        FieldFault {
+            spec: self.any_spec(),
+            fault: WrongKind {
+                expected: Kind::Map,
+                found: Kind::Scalar,
+            }
+            .into(),
         }
     }
 
@@ -205,6 +199,44 @@ impl FieldSpecs {
         let trie = Arc::new(trie);
         self.tries.insert(key, trie.clone());
         trie
+    }
+}
+
+/// Calls `see` on every field of an object that the specs lead to, and fails where [`walk`] would.
+pub(crate) fn visit<E: From<WrongKind>>(
+    node: &Node,
+    trie: &Trie,
+    see: &mut impl FnMut(&Node) -> Result<(), E>,
+) -> Result<(), FieldFault<E>> {
+    for &spec in &trie.ends {
+        see(node).map_err(|fault| FieldFault { spec, fault })?;
+    }
+    if trie.edges.is_empty() || node.is_null() {
+        return Ok(());
+    }
+    visit_below(node, trie, see)
+}
+
+fn visit_below<E: From<WrongKind>>(
+    node: &Node,
+    trie: &Trie,
+    see: &mut impl FnMut(&Node) -> Result<(), E>,
+) -> Result<(), FieldFault<E>> {
+    match node {
+        Node::Seq(items) => items
+            .iter()
+            .filter(|item| !item.is_null())
+            .try_for_each(|item| visit_below(item, trie, see)),
+        Node::Map(entries) => {
+            for edge in &trie.edges {
+                let found = entries.iter().find(|(key, _)| *key.text == *edge.name);
+                if let Some((_, value)) = found {
+                    visit(value, &edge.below, see)?;
+                }
+            }
+            Ok(())
+        }
+        Node::Scalar(_) => Err(trie.no_map()),
     }
 }
 
@@ -281,13 +313,6 @@ fn descend<E: From<WrongKind> + From<EmptyName>>(
             }
             Ok(())
         }
-        Node::Scalar(_) => Err(FieldFault {
-            spec: trie.any_spec(),
-            fault: WrongKind {
-                expected: Kind::Map,
-                found: Kind::Scalar,
-            }
-            .into(),
-        }),
+        Node::Scalar(_) => Err(trie.no_map()),
     }
 }

@@ -292,6 +292,8 @@ fn scalar(text: Str, style: ScalarStyle, tag: Option<&Str>) -> Scalar {
             _ => Tag::Str,
         },
     };
+    // A tag that is written keeps its say over quotes.
+    let quoted = quoted && tag == Tag::Str;
     Scalar {
         text,
         tag,

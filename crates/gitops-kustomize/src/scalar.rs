@@ -242,15 +242,16 @@ fn time(text: &str) -> Option<String> {
     ))
 }
 
-/// Returns the value that JSON gets of a double: an integer where it is written like one.
+/// Returns the number that comes of a double which is written as JSON and read again: an integer where it is written
+/// like one, with the digits that it is written with.
 pub(crate) fn double_value(value: f64) -> Number {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    if value.fract() == 0.0 {
-        if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&value) {
-            return Number::from(value as i64);
+    if value.fract() == 0.0 && value.abs() < 1e21 {
+        let text = format!("{value}");
+        if let Ok(integer) = text.parse::<i64>() {
+            return Number::from(integer);
         }
-        if (0.0..18_446_744_073_709_551_616.0).contains(&value) {
-            return Number::from(value as u64);
+        if let Ok(integer) = text.parse::<u64>() {
+            return Number::from(integer);
         }
     }
     Number::from_f64(value).unwrap_or_else(|| Number::from(0_i64))

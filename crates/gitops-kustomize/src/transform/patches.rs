@@ -1,7 +1,7 @@
 //! Patches: strategic merge and JSON.
 
-use gitops_manifest::Str;
 use gitops_manifest::yaml::{self, ParseOptions, Profile};
+use gitops_manifest::{Str, Value};
 
 use crate::error::{BuildError, ErrorKind};
 use crate::id::OwnedId;
@@ -25,8 +25,13 @@ pub(crate) enum Loaded {
 
 /// Reads a JSON patch, written as JSON or as YAML.
 pub(crate) fn json_patch(text: &str) -> Result<JsonPatch, String> {
-    let value = yaml::parse_one(text, &ParseOptions::new(Profile::Sigs))
-        .map_err(|error| error.to_string())?;
+    // What begins with a bracket is taken for JSON and not for YAML.
+    let value = if text.starts_with('[') {
+        Value::from_json(text).map_err(|error| error.to_string())?
+    } else {
+        yaml::parse_one(text, &ParseOptions::new(Profile::Sigs))
+            .map_err(|error| error.to_string())?
+    };
     JsonPatch::new(&value).map_err(|error| error.to_string())
 }
 

@@ -7,7 +7,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::config::NameReference;
 use crate::error::{BuildError, ErrorKind};
-use crate::fieldspec::{Create, FieldSpec, FieldSpecs, Trie, walk};
+use crate::fieldspec::{Create, FieldSpec, FieldSpecs, Trie, visit, walk};
 use crate::id::{CLUSTER, Gvk};
 use crate::node::{Node, Scalar, Tag};
 use crate::resmap::ResMap;
@@ -65,6 +65,26 @@ impl<'a> Index<'a> {
             }
         }
         index
+    }
+
+    /// Checks that a node can refer to something, and tells whether it names what was renamed.
+    fn check(&self, node: &Node) -> Result<bool, SetError> {
+        let named = |name: &str| self.by_name.contains_key(name);
+        match node {
+            Node::Scalar(scalar) => Ok(scalar.tag != Tag::Null && named(&scalar.text)),
+            Node::Map(_) => match node.get("name") {
+                Some(name) => Ok(named(name.text())),
+                None => Err(SetError::Other(
+                    "the path leads to a map without the field `name`".to_owned(),
+                )),
+            },
+            Node::Seq(items) => items.iter().try_fold(false, |found, item| match item {
+                Node::Seq(_) => Err(SetError::Other(
+                    "a list of lists refers to nothing".to_owned(),
+                )),
+                item => Ok(self.check(item)? || found),
+            }),
+        }
     }
 
     fn get(&self, i: u32) -> &'a Resource {
@@ -318,9 +338,6 @@ pub(crate) fn update(
     references: &[NameReference],
     world: &World,
 ) -> Result<(), Vec<BuildError>> {
-    if resources.as_slice().iter().all(|r| r.previous.is_empty()) {
-        return Ok(());
-    }
     let mut targets: Vec<&Gvk> = Vec::new();
     let mut specs: Vec<FieldSpec> = Vec::new();
     for reference in references {
@@ -346,8 +363,23 @@ pub(crate) fn update(
                 None => resource.kind(),
             };
             let trie: Arc<Trie> = compiled.of(resource.api_version(), kind);
-            if !trie.reaches(&resource.node) {
-                continue;
+            let fail = |specs: &[FieldSpec], fault| {
+                let what = "updating a name reference";
+                let kind = ErrorKind::Reference;
+                super::field_error(kind, what, resource, &world.scope, specs, &fault)
+            };
+            // Most resources refer to nothing that was renamed, and are left as they are.
+            let mut refers = false;
+            let seen = visit(&resource.node, &trie, &mut |node| {
+                index.check(node).map(|found| refers |= found)
+            });
+            match seen {
+                Ok(()) if refers => {}
+                Ok(()) => continue,
+                Err(fault) => {
+                    errors.push(fail(compiled.specs(), fault));
+                    continue;
+                }
             }
             let referrer = Referrer::new(&index, resource);
             let mut node = resource.node.clone();
@@ -367,18 +399,7 @@ pub(crate) fn update(
                     }
                     changes.push((i, node));
                 }
-                Err(fault) => {
-                    let what = "updating a name reference";
-                    let kind = ErrorKind::Reference;
-                    errors.push(super::field_error(
-                        kind,
-                        what,
-                        resource,
-                        &world.scope,
-                        specs,
-                        &fault,
-                    ));
-                }
+                Err(fault) => errors.push(fail(specs, fault)),
             }
         }
     }
