@@ -13,6 +13,7 @@ use crate::random::Random;
 use crate::template::Snippet;
 use crate::text::Str;
 use crate::time::Time;
+use crate::value::{Map, Value, WeakMap, take_apart};
 
 /// How far a render may go.
 #[derive(Clone, Debug)]
@@ -77,6 +78,9 @@ impl fmt::Debug for RenderOptions {
 const STEPS_BETWEEN_QUESTIONS: u64 = 4096;
 
 /// The state of one render, which may execute several templates.
+///
+/// Where it is dropped, maps that `set` or `merge` made to hold themselves are taken apart, so that
+/// they are freed.
 pub struct Render {
     pub(crate) limits: Limits,
     pub(crate) random: Random,
@@ -93,6 +97,8 @@ pub struct Render {
     pub(crate) snippets: FxHashMap<(Str, Str), Rc<Snippet>>,
     pub(crate) regexes: crate::sprig::RegexCache,
     spare: Vec<String>,
+    /// Maps that got a list or a map after they were made: no cycle is without one.
+    changed: Vec<WeakMap>,
 }
 
 impl Render {
@@ -113,6 +119,7 @@ impl Render {
             snippets: FxHashMap::default(),
             regexes: crate::sprig::RegexCache::default(),
             spare: Vec::new(),
+            changed: Vec::new(),
         }
     }
 
@@ -183,6 +190,18 @@ impl Render {
         Ok(())
     }
 
+    /// Notes that a map got a value, which may hold the map itself.
+    pub(crate) fn note_change(&mut self, map: &Map, value: &Value) {
+        if !value.is_container() {
+            return;
+        }
+        if self.changed.len() == self.changed.capacity() {
+            // Most such maps live for a moment only.
+            self.changed.retain(|map| map.upgrade().is_some());
+        }
+        self.changed.push(map.downgrade());
+    }
+
     /// Returns an empty output, with the memory of one that is no longer needed.
     pub(crate) fn take_output(&mut self) -> Output {
         Output::with_buffer(self.spare.pop().unwrap_or_default())
@@ -191,6 +210,14 @@ impl Render {
     /// Takes the memory of an output back.
     pub(crate) fn give_output(&mut self, output: Output) {
         self.spare.push(output.into_buffer());
+    }
+}
+
+impl Drop for Render {
+    fn drop(&mut self) {
+        self.variables.clear();
+        let changed = std::mem::take(&mut self.changed);
+        take_apart(changed.iter().filter_map(WeakMap::upgrade).collect());
     }
 }
 

@@ -154,3 +154,62 @@ fn sets_are_shared_between_threads() {
         .collect();
     assert_eq!(texts, ["V0", "V1", "V2", "V3"]);
 }
+
+#[test]
+fn nothing_of_the_process_is_seen() {
+    for text in [
+        r#"{{ env "HOME" }}"#,
+        r#"{{ expandenv "$HOME" }}"#,
+        r#"{{ getHostByName "a" }}"#,
+    ] {
+        let error = render(text, |_| {}).unwrap_err();
+        assert!(error.text.ends_with("not defined"), "{}", error.text);
+    }
+}
+
+#[test]
+fn maps_have_an_order() {
+    let text = r#"{{ $d := dict "b" 1 "c" 2 "a" 3 }}{{ keys $d }} {{ values $d }}"#;
+    assert_eq!(render(text, |_| {}).unwrap(), "[a b c] [3 1 2]");
+}
+
+#[test]
+fn maps_that_hold_themselves_are_freed() {
+    let held = Map::new();
+    let weak = held.downgrade();
+    {
+        let mut templates = Templates::new(Functions::sprig());
+        let text =
+            r#"{{ $d := dict "l" (list .) }}{{ $_ := set . "d" $d }}{{ $_ := set . "s" . }}"#;
+        templates.parse("t", text).unwrap();
+        let mut render = Render::default();
+        templates.render("t", held.into(), &mut render).unwrap();
+        assert!(weak.upgrade().is_some());
+    }
+    assert!(weak.upgrade().is_none());
+}
+
+#[test]
+fn addresses_are_constant() {
+    let text = r#"{{ printf "%p %p" (list 1) (dict "a" 1) }}"#;
+    assert_eq!(render(text, |_| {}).unwrap(), "0xc000008000 0xc000008000");
+}
+
+#[test]
+fn slices_end_where_they_end() {
+    let text = r#"{{ $l := append (list 1 2) 3 }}{{ slice $l 0 4 }}"#;
+    assert!(
+        render(text, |_| {})
+            .unwrap_err()
+            .text
+            .ends_with("slice index out of bounds")
+    );
+    let text = r#"{{ $l := splitList "," "c,b,a" }}{{ $_ := sortAlpha (slice $l 0 2) }}{{ $l }}"#;
+    assert_eq!(render(text, |_| {}).unwrap(), "[c b a]");
+}
+
+#[test]
+fn expressions_match_characters() {
+    let text = r#"{{ regexReplaceAll "." "a\xffb" "x" | printf "%q" }}"#;
+    assert_eq!(render(text, |_| {}).unwrap(), r#""x\xffx""#);
+}

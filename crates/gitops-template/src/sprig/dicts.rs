@@ -17,8 +17,9 @@ pub(super) fn register(table: &mut Table<'_>) {
             .get(text(&a[1]))
             .unwrap_or_else(|| Value::from("")))
     });
-    table.add("set", &[MAP, String, Any], MAP, |_, a| {
+    table.add("set", &[MAP, String, Any], MAP, |context, a| {
         let value = std::mem::take(&mut a[2]);
+        context.render.note_change(&map(&a[0]), &value);
         if !map(&a[0]).insert(string(&a[1]), value) {
             return Err(Error::new("assignment to entry in nil map"));
         }

@@ -40,6 +40,7 @@ pub(super) fn merge(
         }
         let lacks = into.as_ref().is_none_or(is_lacking);
         if overwrite || lacks {
+            context.render.note_change(target, &from);
             target.insert(key, from);
         }
     }

@@ -145,6 +145,18 @@ impl List {
         Rc::ptr_eq(&self.data, &other.data)
     }
 
+    /// Puts nil in the place of an item, and returns what it held.
+    pub(super) fn cut(&self, at: usize) -> Option<Value> {
+        let mut items = self.data.items.borrow_mut();
+        items
+            .get_mut(at)
+            .map(|value| std::mem::replace(value, Value::Nil))
+    }
+
+    pub(super) fn address(&self) -> usize {
+        Rc::as_ptr(&self.data) as usize
+    }
+
     pub(super) fn take_if_last(self, into: &mut Vec<Value>) {
         if let Some(mut data) = Rc::into_inner(self.data) {
             into.append(data.items.get_mut());

@@ -2,7 +2,7 @@
 
 use std::cell::{Ref, RefCell};
 use std::fmt;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use super::{MapType, Value, drop_deep};
 use crate::text::Str;
@@ -15,6 +15,30 @@ use crate::text::Str;
 pub struct Map {
     data: Rc<Data>,
     ty: &'static MapType,
+}
+
+/// A reference to a [`Map`] that does not keep it alive.
+#[derive(Clone)]
+pub struct WeakMap {
+    data: Weak<Data>,
+    ty: &'static MapType,
+}
+
+impl WeakMap {
+    /// Returns the map, if it is still there.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Map> {
+        Some(Map {
+            data: self.data.upgrade()?,
+            ty: self.ty,
+        })
+    }
+}
+
+impl fmt::Debug for WeakMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.ty.name())
+    }
 }
 
 struct Data {
@@ -165,6 +189,36 @@ impl Map {
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         Rc::ptr_eq(&self.data, &other.data)
+    }
+
+    /// Returns a reference that does not keep the map alive.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakMap {
+        WeakMap {
+            data: Rc::downgrade(&self.data),
+            ty: self.ty,
+        }
+    }
+
+    /// Puts nil in the place of an entry, and returns what it held.
+    pub(super) fn cut(&self, at: usize) -> Option<Value> {
+        let mut entries = self.data.entries.borrow_mut();
+        entries
+            .get_mut(at)
+            .map(|(_, value)| std::mem::replace(value, Value::Nil))
+    }
+
+    /// Returns the value of an entry by its place.
+    pub(super) fn at(&self, at: usize) -> Option<Value> {
+        self.data
+            .entries
+            .borrow()
+            .get(at)
+            .map(|(_, value)| value.clone())
+    }
+
+    pub(super) fn address(&self) -> usize {
+        Rc::as_ptr(&self.data) as usize
     }
 
     pub(super) fn take_if_last(self, into: &mut Vec<Value>) {

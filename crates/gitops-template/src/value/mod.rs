@@ -1,5 +1,6 @@
 //! The values that templates work on.
 
+mod cycles;
 mod list;
 mod map;
 mod object;
@@ -8,8 +9,9 @@ mod types;
 use std::rc::Rc;
 use std::sync::Arc;
 
+pub(crate) use cycles::take_apart;
 pub use list::List;
-pub use map::Map;
+pub use map::{Map, WeakMap};
 pub use object::{Kind, Object};
 pub use types::{ListType, MapType, Methods, Type};
 
