@@ -89,6 +89,7 @@ impl<'de> de::Visitor<'de> for Visitor {
         while let Some(value) = seq.next_element()? {
             values.push(value);
         }
+        values.shrink_to_fit();
         Ok(Value::Array(values.into()))
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
@@ -103,6 +104,8 @@ impl<'de> de::Visitor<'de> for Visitor {
             }
             entries.push((key, map.next_value()?));
         }
+        // Values are kept for long and shared widely.
+        entries.shrink_to_fit();
         Ok(Value::Object(Map::from_entries(entries)))
     }
 }

@@ -15,8 +15,7 @@ use gitops_manifest::Value;
 use gitops_manifest::yaml::{self, EmitOptions, ParseOptions, Profile};
 use serde::Deserialize as _;
 
-const TASKS: &str =
-    "nothing, parse, kyaml, nodes, emit, json, serde-json, yaml-serde, hold, hold-serde-json";
+const TASKS: &str = "nothing, parse, kyaml, nodes, emit, json, serde-json, yaml-serde, hold, hold-from-json, hold-serde-json";
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
@@ -63,6 +62,14 @@ fn main() {
                 let values = parsed();
                 let size = resident();
                 eprintln!("{} documents, {size} kB resident", values.len());
+                values.len()
+            }
+            "hold-from-json" => {
+                let values: Vec<Value> = as_json()
+                    .iter()
+                    .filter_map(|json| Value::from_json(json).ok())
+                    .collect();
+                eprintln!("{} documents, {} kB resident", values.len(), resident());
                 values.len()
             }
             "hold-serde-json" => {
