@@ -4,7 +4,9 @@
 //! types and defaults of `k8s.io/kubernetes` v1.36.1: one run a line, with the result of each operation.
 
 use gitops_diff::schema::Schemas;
-use gitops_diff::structured::{WriteError, WriteOptions, apply, update};
+use gitops_diff::structured::{
+    Managers, WriteError, WriteOptions, apply, migrate_to_apply, update,
+};
 use gitops_manifest::{Object, Value};
 
 use crate::support::{Tally, same};
@@ -84,4 +86,181 @@ fn writes_are_as_those_of_the_field_manager() {
         }
     }
     tally.finish();
+}
+
+fn from_json(value: serde_json::Value) -> Object {
+    Object::try_from(value).expect("it is an object")
+}
+
+fn entry(manager: &str, operation: &str, fields: serde_json::Value) -> serde_json::Value {
+    serde_json::json!({
+        "manager": manager, "operation": operation, "apiVersion": "v1", "fieldsType": "FieldsV1",
+        "fieldsV1": fields, "time": "2026-01-01T00:00:00Z",
+    })
+}
+
+#[test]
+fn what_client_side_apply_owned_goes_to_the_one_who_applies() {
+    let object = |entries: Vec<serde_json::Value>| {
+        from_json(serde_json::json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "managedFields": entries},
+        }))
+    };
+    let data = |key: &str| serde_json::json!({"f:data": {key: {}}});
+    let old = entry("kubectl-client-side-apply", "Update", data("f:a"));
+    let status = {
+        let mut status = old.clone();
+        status["subresource"] = "status".into();
+        status
+    };
+    let other = entry("edit", "Update", data("f:c"));
+    let from = ["kubectl-client-side-apply"];
+    let migrate = |entries| migrate_to_apply(&object(entries), &from, "argocd-controller");
+
+    // Without an entry of its own it takes over the old one, in its place.
+    let taken = migrate(vec![other.clone(), old.clone(), status.clone()]);
+    let new = entry("argocd-controller", "Apply", data("f:a"));
+    let want = object(vec![other.clone(), new, status]);
+    assert_eq!(taken.expect("the fields can be read"), Some(want));
+
+    // With one it has both.
+    let own = entry("argocd-controller", "Apply", data("f:b"));
+    let both = serde_json::json!({"f:data": {"f:a": {}, "f:b": {}}});
+    let merged = migrate(vec![own.clone(), old]).expect("the fields can be read");
+    assert_eq!(
+        merged,
+        Some(object(vec![entry("argocd-controller", "Apply", both)]))
+    );
+
+    assert_eq!(migrate(vec![own, other]).expect("nothing is read"), None);
+}
+
+#[test]
+fn nulls_that_an_older_server_has_written_are_no_change() {
+    let schemas = Schemas::default();
+    let config = from_json(serde_json::json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "w"},
+        "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": {
+            "metadata": {"labels": {"a": "b"}},
+            "spec": {"containers": [{"name": "c", "image": "i", "resources": {"limits": {"cpu": "1000m"}}}]},
+        }},
+    }));
+    let options = WriteOptions::new("a").time("2026-01-01T00:00:00Z");
+    let mut live = apply(None, &config, &options, &schemas)
+        .expect("it can be made")
+        .object;
+    let template = live
+        .as_map_mut()
+        .entry_object("spec")
+        .entry_object("template");
+    template
+        .entry_object("metadata")
+        .insert("creationTimestamp", Value::Null);
+    let again = apply(
+        Some(&live),
+        &config,
+        &options.time("2026-01-02T00:00:00Z"),
+        &schemas,
+    );
+    let again = again.expect("nobody else owns anything");
+    assert!(!again.changed);
+    assert_eq!(again.object, live);
+}
+
+#[test]
+fn the_status_of_a_custom_resource_is_left_to_its_subresource() {
+    let mut schemas = Schemas::default();
+    let crd = from_json(serde_json::json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "w"},
+        "spec": {"group": "example.com", "names": {"kind": "Widget"}, "versions": [{
+            "name": "v1", "subresources": {"status": {}}, "schema": {"openAPIV3Schema": {
+                "type": "object", "properties": {
+                    "spec": {"type": "object", "properties": {
+                        "size": {"type": "integer", "default": 1}, "name": {"type": "string"},
+                    }},
+                    "status": {"type": "object", "properties": {"phase": {"type": "string"}}},
+                },
+            }},
+        }]},
+    }));
+    schemas
+        .register_crd(&crd)
+        .expect("the definition can be read");
+    let widget = |name: &str, phase: &str| {
+        from_json(serde_json::json!({
+            "apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"},
+            "spec": {"name": name}, "status": {"phase": phase},
+        }))
+    };
+    let made = apply(
+        None,
+        &widget("a", "Ready"),
+        &WriteOptions::new("a"),
+        &schemas,
+    );
+    let made = made.expect("it can be made").object;
+    assert_eq!(made.get("status"), None);
+    assert_eq!(
+        made.at(&["spec", "size"]),
+        Some(&Value::from(1)),
+        "the default"
+    );
+    let controller = WriteOptions::new("controller").subresource("status");
+    let done = update(Some(&made), &widget("b", "Ready"), &controller, &schemas);
+    let done = done.expect("it can be updated").object;
+    assert_eq!(done.at(&["status", "phase"]), Some(&Value::from("Ready")));
+    assert_eq!(done.at(&["spec", "name"]), Some(&Value::from("a")));
+    let managers = Managers::of(&done).expect("they can be read");
+    let owned: Vec<_> = managers
+        .iter()
+        .map(|(id, owned)| (id.name.as_str(), owned.fields.to_json()))
+        .collect();
+    assert_eq!(
+        owned,
+        [
+            ("a", r#"{"f:spec":{"f:name":{}}}"#.to_owned()),
+            (
+                "controller",
+                r#"{"f:status":{".":{},"f:phase":{}}}"#.to_owned()
+            ),
+        ]
+    );
+}
+
+#[test]
+fn writes_that_cannot_be_made_say_why() {
+    let schemas = Schemas::default();
+    let service = |spec: serde_json::Value| {
+        from_json(serde_json::json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": spec,
+        }))
+    };
+    let message = |config: &Object| {
+        let error =
+            apply(None, config, &WriteOptions::new("a"), &schemas).expect_err("it is refused");
+        let source = std::error::Error::source(&error).map(ToString::to_string);
+        format!("{error}: {}", source.unwrap_or_default())
+    };
+    assert_eq!(
+        message(&service(
+            serde_json::json!({"ports": [{"prot": 80}], "typ": "x"})
+        )),
+        "cannot apply the configuration: the value does not fit its schema: \
+         .spec.ports[port=0,protocol=\"TCP\"].prot: field not declared in schema; .spec.typ: field not declared in schema"
+    );
+    let with_managers = from_json(serde_json::json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "s", "managedFields": []},
+    }));
+    assert_eq!(
+        message(&with_managers),
+        "cannot apply: metadata.managedFields must not be set: "
+    );
+    let live = from_json(serde_json::json!({"apiVersion": "apps/v1", "kind": "Deployment"}));
+    let config = from_json(serde_json::json!({"apiVersion": "v1", "kind": "Service"}));
+    let error =
+        apply(Some(&live), &config, &WriteOptions::new("a"), &schemas).expect_err("it is refused");
+    assert_eq!(
+        error.to_string(),
+        "cannot apply a configuration of v1/Service to a live object of apps/v1/Deployment"
+    );
 }

@@ -83,6 +83,13 @@ impl Part {
         FieldSet::from_nodes(self.nodes)
     }
 
+    /// All of a value, which the other side has not.
+    fn whole(&mut self, value: &Value, ty: TypeRef<'_>) {
+        self.member = true;
+        let children = all(value, ty);
+        self.nodes.extend_from_slice(children.nodes());
+    }
+
     fn push(&mut self, element: &mut Lazy<'_>, below: Self) {
         if below.member || !below.nodes.is_empty() {
             self.nodes.push(Node {
@@ -114,14 +121,6 @@ impl Delta {
             part.nodes.sort_by(|a, b| a.element.cmp(&b.element));
         }
     }
-
-    fn leaf(&mut self, left: Option<&Value>, right: Option<&Value>) {
-        match (left, right) {
-            (None, _) => self.added.member = true,
-            (_, None) => self.removed.member = true,
-            (Some(left), Some(right)) => self.modified.member |= left != right,
-        }
-    }
 }
 
 /// A path element that is made only where there is something to tell.
@@ -139,68 +138,95 @@ impl Lazy<'_> {
     }
 }
 
-fn compare(left: Option<&Value>, right: Option<&Value>, ty: TypeRef<'_>, delta: &mut Delta) {
-    if let (Some(a), Some(b)) = (left, right)
-        && a.ptr_eq(b)
-    {
-        return;
-    }
-    let (of_left, of_right) = (Shape::of(ty, left), Shape::of(ty, right));
-    let leaf = match (left, right) {
-        (_, None) => visit(of_left, left, right, delta),
-        (None, _) => visit(of_right, left, right, delta),
-        _ if discriminant(&of_left) == discriminant(&of_right) => {
-            visit(of_right, left, right, delta)
-        }
-        // What was taken away as one thing came back as another.
-        _ => {
-            visit(of_left, left, right, delta);
-            visit(of_right, left, right, delta)
-        }
-    };
-    if !leaf {
-        match (left, right) {
-            (None, _) => delta.added.member = true,
-            (_, None) => delta.removed.member = true,
-            _ => {}
-        }
+/// Whether two values are plainly equal. `false` says that they must be looked at.
+fn plainly_equal(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::String(a), Value::String(b)) => a == b,
+        (Value::Number(a), Value::Number(b)) => a == b,
+        (Value::Bool(a), Value::Bool(b)) => a == b,
+        _ => a.ptr_eq(b),
     }
 }
 
-/// Compares both sides as one thing. Returns whether that is owned as a whole.
-fn visit(shape: Shape<'_>, left: Option<&Value>, right: Option<&Value>, delta: &mut Delta) -> bool {
+/// The fields of a value that the other side has not: every one of them and all that contain them. The place of the
+/// value itself is one too.
+fn all(value: &Value, ty: TypeRef<'_>) -> FieldSet {
+    match (Shape::of(ty, Some(value)), value) {
+        (Shape::Map(map), Value::Object(entries)) if !map.is_atomic() => {
+            let element = map.element();
+            let mut cursor = 0;
+            let nodes = entries.iter().map(|(key, value)| {
+                let field = map.next_field(&mut cursor, key).map(|field| field.ty());
+                let ty = field.or(element).unwrap_or(TypeRef::deduced());
+                member(PathElement::Field(key.clone()), all(value, ty))
+            });
+            FieldSet::from_nodes(nodes.collect())
+        }
+        (Shape::List(list), Value::Array(values)) if !list.is_atomic() => {
+            let element = list.element();
+            let identity = Identity::of(list);
+            let items = identity.index(values, |_, _| {});
+            let same = |i: &usize, j: &usize| Identity::compare(&items, *i, &items, *j).is_eq();
+            let order = items.sorted();
+            let nodes = order.chunk_by(same).map(|run| {
+                let children = match run {
+                    [one] => all(&values[*one], element),
+                    _ => FieldSet::new(),
+                };
+                member(identity.element(&items, run[0]), children)
+            });
+            FieldSet::from_nodes(nodes.collect())
+        }
+        _ => FieldSet::new(),
+    }
+}
+
+const fn member(element: PathElement, children: FieldSet) -> Node {
+    Node {
+        element,
+        member: true,
+        children,
+    }
+}
+
+fn compare(left: Option<&Value>, right: Option<&Value>, ty: TypeRef<'_>, delta: &mut Delta) {
+    let (left, right) = match (left, right) {
+        (Some(left), Some(right)) => (left, right),
+        (Some(left), None) => return delta.removed.whole(left, ty),
+        (None, Some(right)) => return delta.added.whole(right, ty),
+        (None, None) => return,
+    };
+    if plainly_equal(left, right) {
+        return;
+    }
+    let (of_left, of_right) = (Shape::of(ty, Some(left)), Shape::of(ty, Some(right)));
+    // What was taken away as one thing came back as another.
+    if discriminant(&of_left) != discriminant(&of_right) {
+        visit(of_left, left, right, delta);
+    }
+    visit(of_right, left, right, delta);
+}
+
+/// Compares both sides as one thing.
+fn visit(shape: Shape<'_>, left: &Value, right: &Value, delta: &mut Delta) {
     match shape {
         Shape::Map(map) => {
-            let (a, b) = (
-                left.and_then(Value::as_object),
-                right.and_then(Value::as_object),
-            );
+            let (a, b) = (left.as_object(), right.as_object());
             let empty = a.is_none_or(Map::is_empty) && b.is_none_or(Map::is_empty);
-            if map.is_atomic() || empty {
-                delta.leaf(left, right);
-                return true;
+            if !map.is_atomic() && !empty {
+                return compare_maps(a, b, map, delta);
             }
-            compare_maps(a, b, map, delta);
-            false
         }
         Shape::List(list) => {
-            let (a, b) = (
-                left.and_then(Value::as_array),
-                right.and_then(Value::as_array),
-            );
+            let (a, b) = (left.as_array(), right.as_array());
             let none = |list: Option<&Array>| list.is_none_or(|list| list.is_empty());
-            if list.is_atomic() || none(a) && none(b) {
-                delta.leaf(left, right);
-                return true;
+            if !(list.is_atomic() || none(a) && none(b)) {
+                return compare_lists(a, b, list, delta);
             }
-            compare_lists(a, b, list, delta);
-            false
         }
-        Shape::Scalar(_) | Shape::Nothing => {
-            delta.leaf(left, right);
-            true
-        }
+        Shape::Scalar(_) | Shape::Nothing => {}
     }
+    delta.modified.member |= left != right;
 }
 
 fn compare_maps(a: Option<&Map>, b: Option<&Map>, map: MapType<'_>, delta: &mut Delta) {
@@ -228,12 +254,29 @@ fn compare_maps(a: Option<&Map>, b: Option<&Map>, map: MapType<'_>, delta: &mut 
             b = &b[1..];
         }
         let key = key.expect("one side has the key");
+        if let (Some(left), Some(right)) = (left, right)
+            && plainly_equal(left, right)
+        {
+            continue;
+        }
         let field = map.next_field(&mut cursor, key).map(|field| field.ty());
         // What fits its type has no other fields; what is not checked is compared as it is.
         let ty = field.or(element).unwrap_or(TypeRef::deduced());
-        let mut below = Delta::default();
-        compare(left, right, ty, &mut below);
-        delta.push(Lazy::Field(key), below);
+        match (left, right) {
+            (Some(value), None) => {
+                let node = member(PathElement::Field(key.clone()), all(value, ty));
+                delta.removed.nodes.push(node);
+            }
+            (None, Some(value)) => {
+                let node = member(PathElement::Field(key.clone()), all(value, ty));
+                delta.added.nodes.push(node);
+            }
+            _ => {
+                let mut below = Delta::default();
+                compare(left, right, ty, &mut below);
+                delta.push(Lazy::Field(key), below);
+            }
+        }
     }
 }
 

@@ -301,6 +301,20 @@ impl Managers {
         self.0.iter().filter(|(_, owned)| owned.fields.has(path))
     }
 
+    /// Whether both are the same, the times of the managers aside.
+    pub(super) fn same_but_times(&self, other: &Self) -> bool {
+        self.0.len() == other.0.len()
+            && self
+                .0
+                .iter()
+                .zip(&other.0)
+                .all(|((id, owned), (of, before))| {
+                    id == of
+                        && owned.api_version == before.api_version
+                        && owned.fields == before.fields
+                })
+    }
+
     /// Returns what differs: what only one of both has, the fields that only one of both has, and of
     /// managers whose versions differ what they have in `other`.
     #[must_use]

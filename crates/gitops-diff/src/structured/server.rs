@@ -294,6 +294,10 @@ impl<'s> Request<'s> {
     /// A live object without its managed fields, or the one that a create starts from.
     fn live(&self, live: Option<&Object>) -> Result<Typed<'s>, WriteError> {
         let value = match live {
+            // As Go reads it: what an older server has written may hold nulls that it does not know.
+            Some(live) if self.ty.is_built_in() => {
+                as_written(without_managed_fields(live), self.ty)
+            }
             Some(live) => without_managed_fields(live),
             None => {
                 let text = |name| self.object.get(name).cloned().unwrap_or_default();
@@ -311,7 +315,13 @@ impl<'s> Request<'s> {
         registry::convert(&mut value, self.object.group(), self.object.kind());
         match as_written(value, self.ty) {
             // What is filled in has zero values of its own.
-            Value::Object(map) => as_written(defaults::apply(map, self.ty).into(), self.ty),
+            Value::Object(map) => {
+                let filled = defaults::apply(map.clone(), self.ty);
+                if filled.ptr_eq(&map) {
+                    return filled.into();
+                }
+                as_written(filled.into(), self.ty)
+            }
             other => other,
         }
     }
@@ -521,8 +531,13 @@ pub fn apply(
     {
         renew_last_applied(&mut object, config);
     }
-    managers.store(&mut object);
-    Ok(finish(live, object))
+    Ok(finish(
+        live,
+        before.value(),
+        &managers_before,
+        object,
+        &managers,
+    ))
 }
 
 /// Works out an update, or a create where `live` is `None`: what the API server (Kubernetes 1.36) would make of `new`
@@ -555,8 +570,8 @@ pub fn update(
     if options.subresource.is_empty() {
         registry::prepare(&mut object, live);
     }
-    managers.store(&mut object);
-    Ok(finish(live, object))
+    let of_live = live.map_or_else(Managers::new, |live| Managers::of(live).unwrap_or_default());
+    Ok(finish(live, before.value(), &of_live, object, &managers))
 }
 
 /// The managers that an update starts from: those that it writes itself, else those of the live object.
@@ -583,39 +598,28 @@ fn managers_for_update(live: Option<&Object>, new: &Object, options: &WriteOptio
     }
 }
 
-/// Keeps the times of managers where nothing but these has changed.
-fn finish(live: Option<&Object>, mut object: Object) -> Written {
-    let Some(live) = live else {
-        return Written {
-            object,
-            changed: true,
-        };
-    };
-    if let (Some(before), Some(after)) = (live.meta("managedFields"), object.meta("managedFields"))
-        && before != after
-        && without_times(before) == without_times(after)
-        && without_managed_fields(live) == without_managed_fields(&object)
+/// Puts the managers into the object. Where nothing has changed, times of managers aside, the live object stays.
+fn finish(
+    live: Option<&Object>,
+    before: &Value,
+    managers_before: &Managers,
+    mut object: Object,
+    managers: &Managers,
+) -> Written {
+    if let Some(live) = live
+        && managers.same_but_times(managers_before)
+        && object.to_value() == *before
     {
-        let before = before.clone();
-        object.metadata_mut().insert("managedFields", before);
+        return Written {
+            object: live.clone(),
+            changed: false,
+        };
     }
+    managers.store(&mut object);
     Written {
-        changed: object != *live,
         object,
+        changed: true,
     }
-}
-
-fn without_times(managed_fields: &Value) -> Vec<Value> {
-    let entries = managed_fields.as_array().into_iter().flatten();
-    entries
-        .map(|entry| {
-            let mut entry = entry.clone();
-            if let Some(entry) = entry.as_object_mut() {
-                entry.remove("time");
-            }
-            entry
-        })
-        .collect()
 }
 
 /// The fields that client-side apply set and that are still as it set them.
