@@ -761,3 +761,23 @@ fn same_fields(what: &str, got: &FieldSet, want: &Value) -> Result<(), String> {
     let text = Value::from_json(got.to_json()).expect("the text is JSON");
     same(what, &text, want)
 }
+
+#[test]
+fn deep_values_are_refused() {
+    let mut value = Value::from(1);
+    for _ in 0..2000 {
+        value = Value::Object([("a", value)].into_iter().collect());
+    }
+    let error = Typed::new(value.clone(), TypeRef::deduced(), Duplicates::Refuse);
+    let error = error.expect_err("it is too deep");
+    assert_eq!(error.violations[0].message, "nested deeper than 250 levels");
+    let mut fields = Value::Object([("f:a", Value::Null)].into_iter().collect());
+    for _ in 0..2000 {
+        fields = Value::Object([("f:a", fields)].into_iter().collect());
+    }
+    assert!(FieldSet::from_value(&fields).is_err());
+    // Without a type too much depth is cut.
+    assert!(!FieldSet::of_value(&value).is_empty());
+    // Dropping such values is for their owner to do with care.
+    std::mem::forget((value, fields));
+}

@@ -92,7 +92,7 @@ fn from_json(value: serde_json::Value) -> Object {
     Object::try_from(value).expect("it is an object")
 }
 
-fn entry(manager: &str, operation: &str, fields: serde_json::Value) -> serde_json::Value {
+fn entry(manager: &str, operation: &str, fields: &serde_json::Value) -> serde_json::Value {
     serde_json::json!({
         "manager": manager, "operation": operation, "apiVersion": "v1", "fieldsType": "FieldsV1",
         "fieldsV1": fields, "time": "2026-01-01T00:00:00Z",
@@ -107,29 +107,29 @@ fn what_client_side_apply_owned_goes_to_the_one_who_applies() {
         }))
     };
     let data = |key: &str| serde_json::json!({"f:data": {key: {}}});
-    let old = entry("kubectl-client-side-apply", "Update", data("f:a"));
+    let old = entry("kubectl-client-side-apply", "Update", &data("f:a"));
     let status = {
         let mut status = old.clone();
         status["subresource"] = "status".into();
         status
     };
-    let other = entry("edit", "Update", data("f:c"));
+    let other = entry("edit", "Update", &data("f:c"));
     let from = ["kubectl-client-side-apply"];
     let migrate = |entries| migrate_to_apply(&object(entries), &from, "argocd-controller");
 
     // Without an entry of its own it takes over the old one, in its place.
     let taken = migrate(vec![other.clone(), old.clone(), status.clone()]);
-    let new = entry("argocd-controller", "Apply", data("f:a"));
+    let new = entry("argocd-controller", "Apply", &data("f:a"));
     let want = object(vec![other.clone(), new, status]);
     assert_eq!(taken.expect("the fields can be read"), Some(want));
 
     // With one it has both.
-    let own = entry("argocd-controller", "Apply", data("f:b"));
+    let own = entry("argocd-controller", "Apply", &data("f:b"));
     let both = serde_json::json!({"f:data": {"f:a": {}, "f:b": {}}});
     let merged = migrate(vec![own.clone(), old]).expect("the fields can be read");
     assert_eq!(
         merged,
-        Some(object(vec![entry("argocd-controller", "Apply", both)]))
+        Some(object(vec![entry("argocd-controller", "Apply", &both)]))
     );
 
     assert_eq!(migrate(vec![own, other]).expect("nothing is read"), None);
