@@ -291,6 +291,26 @@ fn whole_numbers_are_integers_as_far_as_go_prints_them_so() {
 }
 
 #[test]
+fn doubles_are_read_exactly() {
+    // Found by fuzzing: a reader of JSON that rounds twice is off by the last digit.
+    let value = yaml::parse_one(
+        "[1234567890123456758901234567890]",
+        &ParseOptions::default(),
+    );
+    let float = yaml::parse_one(
+        "[12345678901234567589012345678901]",
+        &ParseOptions::default(),
+    );
+    for value in [value, float] {
+        let value = value.expect("it is YAML");
+        assert_eq!(
+            Value::from_json(value.to_json()).expect("it is JSON"),
+            value
+        );
+    }
+}
+
+#[test]
 fn go_escapes_what_html_would_stumble_over() {
     let text = "a<b>&\u{2028}\u{2029}\u{2027}\u{1}\u{8}\u{c}\n\"\\é😀";
     assert_eq!(
