@@ -4,7 +4,7 @@ use gitops_manifest::{Map, Object, ObjectKey, Value};
 
 use super::merge::Merge;
 use super::{
-    CompareError, CompareOptions, Comparison, LAST_APPLIED, Status, differences, peer, why,
+    CompareError, CompareOptions, Comparison, LAST_APPLIED, Status, differences, peer, text, why,
 };
 use crate::normalize;
 use crate::schema::TypeRef;
@@ -12,11 +12,14 @@ use crate::{defaults, mask};
 
 /// Brings one side into its normal form and leaves out what does not count.
 pub(super) fn prepare(object: &Object, options: &CompareOptions) -> Object {
-    let canonical = match CompareOptions::builtin(object) {
+    finish(&canonical(object, options), options)
+}
+
+fn canonical(object: &Object, options: &CompareOptions) -> Object {
+    match CompareOptions::builtin(object) {
         Some(ty) => normalize::canonical(object, ty, &options.normalize),
         None => object.clone(),
-    };
-    finish(&canonical, options)
+    }
 }
 
 /// What is done with last-applied too: it is not read into its type.
@@ -57,9 +60,8 @@ fn without_namespace(object: &mut Object) {
     }
 }
 
-/// Reads what was applied last; `None` where that is not known.
-fn last_applied(live: &Object) -> Option<Object> {
-    let text = live.annotation(LAST_APPLIED)?;
+/// Reads what was applied last; `None` where it cannot be read.
+fn read(text: &str) -> Option<Object> {
     Object::try_from(Value::from_json(text).ok()?).ok()
 }
 
@@ -70,13 +72,23 @@ pub(super) fn compare(
     options: &CompareOptions,
 ) -> Result<Comparison, CompareError> {
     let given = live;
-    let mut desired = prepare(desired, options);
-    let live = prepare(live, options);
-    let mut last = last_applied(given).map(|last| finish(&last, options));
+    let canonical = canonical(desired, options);
+    let unchanged = canonical.as_map().ptr_eq(desired.as_map());
+    let given_desired = desired;
+    let mut desired = finish(&canonical, options);
     without_namespace(&mut desired);
-    if let Some(last) = &mut last {
-        without_namespace(last);
-    }
+    let live = prepare(live, options);
+    let last = given.annotation(LAST_APPLIED).and_then(|text| {
+        // Mostly it is the desired object, word for word.
+        let last = match text::says(text, &given_desired.to_value()) {
+            true if unchanged => return Some(desired.clone()),
+            true => given_desired.clone(),
+            false => read(text)?,
+        };
+        let mut last = finish(&last, options);
+        without_namespace(&mut last);
+        Some(last)
+    });
     if options.compat {
         return as_peer(key, desired, &live, last, given);
     }

@@ -64,7 +64,13 @@ impl Merge {
         let retains = retain_keys && desired.values().any(|value| !value.is_null());
         let mut out: Option<Map> = None;
         let mut cursor = 0;
-        let mut lasts = last.map_or(&[][..], Map::entries).iter().peekable();
+        let as_applied = last.is_some_and(|last| last.ptr_eq(desired));
+        // Where desired is what was applied nothing is to be removed.
+        let mut lasts = last
+            .filter(|_| !as_applied)
+            .map_or(&[][..], Map::entries)
+            .iter()
+            .peekable();
         let mut lives = live.entries().iter().peekable();
         // Live alone: gone if it was applied before, or if the type keeps only what desired names.
         let mut alone = |key: &Str, out: &mut Option<Map>| {
@@ -100,7 +106,11 @@ impl Merge {
                 field,
                 cut: ty.is_none() || (claims_cut && key == "volumeClaimTemplates"),
             };
-            let before = last.and_then(|last| last.get(key));
+            let before = if as_applied {
+                Some(after)
+            } else {
+                last.and_then(|last| last.get(key))
+            };
             match self.value(before, after, now, place, claims_cut) {
                 Outcome::Same => {}
                 Outcome::Set(value) => {

@@ -35,6 +35,7 @@ mod options;
 mod owner;
 mod peer;
 mod server_side;
+mod text;
 mod why;
 
 use gitops_manifest::{Map, Object, ObjectKey, Value};
