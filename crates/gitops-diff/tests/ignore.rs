@@ -306,3 +306,25 @@ fn malformed_pointers_are_told() {
     assert_eq!(error.to_string(), "ignore rule 0 has a bad json pointer");
     assert!(IgnoreRules::with_options(&[rule], &IgnoreOptions::default().compat(true)).is_ok());
 }
+
+#[test]
+fn certificates_that_were_injected_do_not_count() {
+    let webhook = |bundle: Option<&str>| {
+        let mut client = json!({"service": {"name": "w", "namespace": "n"}});
+        if let Some(bundle) = bundle {
+            client["caBundle"] = bundle.into();
+        }
+        Object::try_from(json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "MutatingWebhookConfiguration",
+            "metadata": {"name": "w"}, "webhooks": [{"name": "a.example.com", "clientConfig": client}]}))
+        .unwrap()
+    };
+    let rules = IgnoreRules::new(&ignore::injected()).unwrap();
+    assert_eq!(rules.remove(&webhook(Some("Q0E="))), webhook(None));
+    // The live bundle stays where desired has none or another.
+    for desired in [webhook(None), webhook(Some("b2xk"))] {
+        assert_eq!(
+            rules.respect(&desired, &webhook(Some("Q0E="))),
+            webhook(Some("Q0E="))
+        );
+    }
+}

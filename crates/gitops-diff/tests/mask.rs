@@ -67,6 +67,8 @@ fn no_difference_of_a_secret_shows_a_value() {
         )
         .unwrap();
         assert!(!comparison.differences.is_empty());
+        let debug = format!("{comparison:?}");
+        assert!(!debug.contains(plain) && !debug.contains(other), "{debug}");
         for difference in comparison.differences.iter().chain(&comparison.remarks()) {
             let shown = format!("{difference:?} {}", difference.explain());
             assert!(!shown.contains(plain) && !shown.contains(other), "{shown}");

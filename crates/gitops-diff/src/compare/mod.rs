@@ -121,7 +121,7 @@ fn path_as_text<S: serde::Serializer>(path: &Path, serializer: S) -> Result<S::O
 }
 
 /// What [`compare`] found.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Comparison {
     /// Which object.
@@ -141,6 +141,17 @@ pub struct Comparison {
     /// Live as it was given: normalising takes away who owns what.
     given: Option<Object>,
     ty: Option<crate::schema::TypeRef<'static>>,
+}
+
+/// Shows what was found and not the objects, which may hold secrets.
+impl std::fmt::Debug for Comparison {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Comparison")
+            .field("key", &self.key)
+            .field("status", &self.status)
+            .field("differences", &self.differences)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Comparison {

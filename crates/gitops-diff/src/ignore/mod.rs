@@ -144,6 +144,31 @@ impl IgnoreRule {
     }
 }
 
+/// Returns rules for what is written into objects after they were applied, by those whose business it is: the certificates by which
+/// webhooks, conversion webhooks and aggregated APIs are known.
+///
+/// They are not applied unless asked for.
+///
+/// ```
+/// use gitops_diff::ignore::{self, IgnoreRules};
+/// # #[cfg(feature = "jq")]
+/// let rules = IgnoreRules::new(&ignore::injected())?.then(IgnoreRules::server_fields());
+/// # Ok::<(), gitops_diff::ignore::IgnoreError>(())
+/// ```
+#[must_use]
+pub fn injected() -> Vec<IgnoreRule> {
+    vec![
+        IgnoreRule::of_kind(
+            "admissionregistration.k8s.io",
+            "{Mutating,Validating}WebhookConfiguration",
+        )
+        .jq(".webhooks[]?.clientConfig.caBundle"),
+        IgnoreRule::of_kind("apiextensions.k8s.io", "CustomResourceDefinition")
+            .pointer("/spec/conversion/webhook/clientConfig/caBundle"),
+        IgnoreRule::of_kind("apiregistration.k8s.io", "APIService").pointer("/spec/caBundle"),
+    ]
+}
+
 /// Joins the rules that concern one object, in their order; `None` where there are none. A rule with a malformed pattern
 /// concerns nothing.
 ///
