@@ -368,24 +368,32 @@ impl Map {
         self.0.binary_search_by(|(k, _)| k.as_str().cmp(key))
     }
 
+    /// Finds an entry. Nearly all maps of manifests are small: there it costs less to pass over keys of other
+    /// lengths than to compare keys by order.
+    fn find(&self, key: &str) -> Option<&(Str, Value)> {
+        const SMALL: usize = 16;
+        if self.0.len() > SMALL {
+            return self.position(key).ok().map(|i| &self.0[i]);
+        }
+        self.0.iter().find(|(k, _)| k.as_str() == key)
+    }
+
     /// Returns the value under `key`.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.position(key).ok().map(|i| &self.0[i].1)
+        self.find(key).map(|(_, value)| value)
     }
 
     /// Returns the entry under `key`, the key as it is held.
     #[must_use]
     pub fn get_key_value(&self, key: &str) -> Option<(&Str, &Value)> {
-        self.position(key)
-            .ok()
-            .map(|i| (&self.0[i].0, &self.0[i].1))
+        self.find(key).map(|(key, value)| (key, value))
     }
 
     /// Whether there is an entry under `key`.
     #[must_use]
     pub fn contains_key(&self, key: &str) -> bool {
-        self.position(key).is_ok()
+        self.find(key).is_some()
     }
 
     /// Returns the value under `key` for changing; copies this level where it is shared.
