@@ -38,14 +38,7 @@ impl Number {
                     && !matches!(bytes[at - 1], b'e' | b'E' | b'p' | b'P')
             })
             .ok_or("syntax error scanning complex number")?;
-        let part = |text: &str| {
-            parse_float(text).ok_or_else(|| {
-                format!(
-                    "strconv.ParseFloat: parsing {}: invalid syntax",
-                    quote(text.as_bytes())
-                )
-            })
-        };
+        let part = |text| parse_float(text).ok_or("syntax error scanning complex number");
         Ok(Self::from_complex(
             part(&body[..split])?,
             part(&body[split..])?,
