@@ -294,11 +294,9 @@ impl<'s> Request<'s> {
     /// A live object without its managed fields, or the one that a create starts from.
     fn live(&self, live: Option<&Object>) -> Result<Typed<'s>, WriteError> {
         let value = match live {
-            // As Go reads it: what an older server has written may hold nulls that it does not know.
-            Some(live) if self.ty.is_built_in() => {
-                as_written(without_managed_fields(live), self.ty)
-            }
-            Some(live) => without_managed_fields(live),
+            // As it is read from storage: what an older server has written may lack defaults, or hold nulls that
+            // this one does not know.
+            Some(live) => self.stored(without_managed_fields(live)),
             None => {
                 let text = |name| self.object.get(name).cloned().unwrap_or_default();
                 blank(self.ty, &text("apiVersion"), &text("kind"))
