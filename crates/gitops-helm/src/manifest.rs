@@ -7,7 +7,7 @@ pub(crate) enum Splitting {
     /// trimmed.
     #[default]
     Helm3,
-    /// Helm 4: at `---` at the beginning of a line and the blanks behind it; documents keep their last line's
+    /// Helm 4: at `---` at the beginning of a line and the blanks behind it; documents keep the space at their
     /// end.
     Helm4,
 }
@@ -74,11 +74,11 @@ fn split_helm4(text: &str) -> Vec<&str> {
         while next < bytes.len() && matches!(bytes[next], b' ' | b'\t') {
             next += 1;
         }
-        documents.push(&text[start..at]);
+        documents.push(text[start..at].trim_start());
         start = next;
         from = next;
     }
-    documents.push(&text[start..]);
-    documents.retain(|document| !document.trim().is_empty());
+    documents.push(text[start..].trim_start());
+    documents.retain(|document| !document.is_empty());
     documents
 }

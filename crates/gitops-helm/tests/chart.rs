@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use gitops_helm::{
-    Action, Chart, Error, HookEvent, Lookup, PostRender, RenderOptions, Rendered, Values, render,
+    Action, Chart, Error, HelmVersion, HookEvent, Lookup, PostRender, RenderOptions, Rendered,
+    Values, render,
 };
 use gitops_manifest::{MemoryTree, Value};
 
@@ -311,4 +312,103 @@ fn names_of_releases_are_checked() {
         options.release.name = name.to_owned();
         assert_eq!(try_render(&[], &options).is_ok(), valid, "{name:?}");
     }
+}
+
+#[test]
+fn random_functions_follow_the_seed() {
+    let files = [("templates/a.yaml", "a: {{ randAlphaNum 20 }} {{ uuidv4 }}")];
+    let output = |seed| {
+        let mut options = RenderOptions::default();
+        options.seed = seed;
+        try_render(&files, &options)
+            .expect("a proper chart")
+            .to_yaml()
+    };
+    assert_eq!(output(1), output(1));
+    assert_ne!(output(1), output(2));
+}
+
+#[test]
+fn schemas_are_not_fetched() {
+    let schema = r#"{"properties": {"a": {"$ref": "https://example.com/schema.json"}}}"#;
+    let output = text(&[("values.schema.json", schema), ("templates/a.yaml", "a: 1")]);
+    assert!(
+        output.contains("failing loading \"https://example.com/schema.json\""),
+        "{output}"
+    );
+}
+
+#[test]
+fn dates_of_toml_are_text() {
+    let template =
+        r#"a: {{ (fromToml "d = 1979-05-27").d }} {{ typeOf (fromToml "d = 1979-05-27").d }}"#;
+    let output = text(&[("templates/a.yaml", template)]);
+    assert_eq!(
+        output,
+        "---\n# Source: web/templates/a.yaml\na: 1979-05-27 string\n"
+    );
+}
+
+#[test]
+fn charts_within_charts_end() {
+    let mut tree = MemoryTree::new();
+    let mut folder = String::new();
+    for depth in 0..40 {
+        let path = format!("{folder}Chart.yaml");
+        let text = format!("apiVersion: v2\nname: c{depth}\nversion: 1.0.0\n");
+        tree.insert(&path, text.as_bytes()).expect("a path");
+        folder.push_str("charts/sub/");
+    }
+    let error = Chart::load(&tree, "")
+        .expect_err("too many charts")
+        .helm_text();
+    assert!(
+        error.ends_with("charts are nested deeper than 32 levels"),
+        "{error}"
+    );
+}
+
+/// What Helm 4.3.1 prints.
+#[test]
+fn helm_4_keeps_the_space_at_the_end_of_documents() {
+    for (template, want) in [
+        (
+            "a: |+\n  x\n\n---\nb: 2\n",
+            "---\n# Source: web/templates/a.yaml\na: |+\n  x\n\n\n---\n# Source: web/templates/a.yaml\nb: 2\n",
+        ),
+        (
+            "---\na: 1\n\n\n---\n---\nb: 2",
+            "---\n# Source: web/templates/a.yaml\na: 1\n\n\n\n---\n# Source: web/templates/a.yaml\nb: 2\n",
+        ),
+        (
+            "\n\na: 1\n\n",
+            "---\n# Source: web/templates/a.yaml\na: 1\n",
+        ),
+    ] {
+        let mut options = RenderOptions::default();
+        options.helm_version = HelmVersion::V4;
+        let rendered = try_render(&[("templates/a.yaml", template)], &options);
+        assert_eq!(rendered.expect("a proper chart").to_yaml(), want);
+    }
+}
+
+/// Where Helm 4.3 splits and sorts in other ways.
+#[test]
+fn helm_4_splits_and_sorts_by_its_own_rules() {
+    let files = [(
+        "templates/a.yaml",
+        "kind: Abc\n---\nkind: ValidatingWebhookConfiguration\n---\nkind: APIService\n",
+    )];
+    let kinds = |helm_version| -> Vec<String> {
+        let mut options = RenderOptions::default();
+        options.helm_version = helm_version;
+        let rendered = try_render(&files, &options).expect("a proper chart");
+        let manifests = rendered.manifests.iter();
+        manifests
+            .map(|manifest| manifest.kind().to_owned())
+            .collect()
+    };
+    let webhooks = "ValidatingWebhookConfiguration";
+    assert_eq!(kinds(HelmVersion::V3), ["APIService", "Abc", webhooks]);
+    assert_eq!(kinds(HelmVersion::V4), ["APIService", webhooks, "Abc"]);
 }

@@ -249,3 +249,8 @@ fn check(suite: &str) {
 fn conformance_micro() {
     check("micro");
 }
+
+#[test]
+fn conformance_real() {
+    check("real");
+}
