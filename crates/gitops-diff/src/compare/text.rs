@@ -114,14 +114,20 @@ fn matches_escaped(rest: &mut &[u8], text: &str) -> bool {
     if !eat(rest, b"\"") {
         return false;
     }
-    let mut buffer = [0; 4];
-    for c in text.chars() {
-        if !eat(rest, b"\\") {
-            // A quote ends the string; it is never itself.
-            if c == '"' || !eat(rest, c.encode_utf8(&mut buffer).as_bytes()) {
-                return false;
-            }
-            continue;
+    let mut text = text.as_bytes();
+    loop {
+        // What stands between escapes is compared in one go.
+        let Some(run) = rest.iter().position(|byte| matches!(byte, b'"' | b'\\')) else {
+            return false;
+        };
+        let (plain, after) = rest.split_at(run);
+        let Some(left) = text.strip_prefix(plain) else {
+            return false;
+        };
+        text = left;
+        *rest = &after[1..];
+        if after[0] == b'"' {
+            return text.is_empty();
         }
         let Some((escape, after)) = rest.split_first() else {
             return false;
@@ -137,6 +143,7 @@ fn matches_escaped(rest: &mut &[u8], text: &str) -> bool {
             b'u' => {
                 let Some(meant) = rest
                     .get(..4)
+                    .filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))
                     .and_then(|digits| {
                         u32::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
                     })
@@ -149,11 +156,12 @@ fn matches_escaped(rest: &mut &[u8], text: &str) -> bool {
             }
             _ => return false,
         };
-        if meant != c {
+        let mut buffer = [0; 4];
+        let Some(left) = text.strip_prefix(meant.encode_utf8(&mut buffer).as_bytes()) else {
             return false;
-        }
+        };
+        text = left;
     }
-    eat(rest, b"\"")
 }
 
 #[cfg(test)]
