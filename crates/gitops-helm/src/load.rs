@@ -10,6 +10,7 @@ use crate::archive::{self, MAX_FILE};
 use crate::compile::CompiledCharts;
 use crate::ignore::IgnoreRules;
 use crate::metadata::Metadata;
+use crate::schema::CompiledSchema;
 use crate::{Error, yaml};
 
 /// Charts within charts end here.
@@ -45,6 +46,7 @@ struct Inner {
     charts: Vec<Chart>,
     warnings: Vec<String>,
     compiled: CompiledCharts,
+    compiled_schema: CompiledSchema,
 }
 
 /// A file of a chart.
@@ -117,6 +119,7 @@ impl Chart {
             charts: Vec::new(),
             warnings: Vec::new(),
             compiled: CompiledCharts::default(),
+            compiled_schema: CompiledSchema::default(),
         };
         let mut packed: BTreeMap<String, Vec<ChartFile>> = BTreeMap::new();
         for file in files {
@@ -202,6 +205,10 @@ impl Chart {
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.0.warnings
+    }
+
+    pub(crate) fn compiled_schema(&self) -> &CompiledSchema {
+        &self.0.compiled_schema
     }
 
     pub(crate) fn compiled(&self) -> &CompiledCharts {

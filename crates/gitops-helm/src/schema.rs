@@ -1,6 +1,8 @@
 //! `values.schema.json`: whether values are what a chart wants, in the words of `santhosh-tekuri/jsonschema` 6.
 
-use boon::{CompileError, Compiler, ErrorKind, Schemas, UrlLoader, ValidationError};
+use std::sync::OnceLock;
+
+use boon::{CompileError, Compiler, ErrorKind, SchemaIndex, Schemas, UrlLoader, ValidationError};
 use gitops_template::{Map, Value};
 use serde_json::Value as Json;
 
@@ -26,7 +28,7 @@ impl Charts {
     fn validate_chart(&self, id: ChartId, values: &Map, message: &mut String) {
         let instance = &self[id];
         if let Some(schema) = instance.chart.schema()
-            && let Err(error) = validate(schema, values)
+            && let Err(error) = instance.chart.compiled_schema().validate(schema, values)
         {
             message.push_str(&format!("{}:\n{error}", instance.name));
         }
@@ -44,24 +46,42 @@ impl Charts {
     }
 }
 
-/// Holds values against a schema.
-fn validate(schema: &[u8], values: &Map) -> Result<(), String> {
+/// A schema made ready at its first use, and kept with its chart.
+#[derive(Default)]
+pub(crate) struct CompiledSchema(OnceLock<Result<(Schemas, SchemaIndex), String>>);
+
+impl std::fmt::Debug for CompiledSchema {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CompiledSchema")
+    }
+}
+
+impl CompiledSchema {
+    /// Holds values against the schema.
+    fn validate(&self, schema: &[u8], values: &Map) -> Result<(), String> {
+        let compiled = self.0.get_or_init(|| compile(schema));
+        let (schemas, index) = compiled.as_ref().map_err(Clone::clone)?;
+        let values = functions::to_json_value(&Value::Map(values.clone()), 0)
+            .map(|value| Json::from(&value))
+            .unwrap_or_default();
+        schemas.validate(&values, *index).map_err(|error| {
+            let text = show(&error);
+            let prefix = format!("jsonschema validation failed with '{ADDRESS}#'\n");
+            format!("{}\n", text.strip_prefix(&prefix).unwrap_or(&text))
+        })
+    }
+}
+
+fn compile(schema: &[u8]) -> Result<(Schemas, SchemaIndex), String> {
     let schema: Json = serde_json::from_slice(schema).map_err(|error| error.to_string())?;
     let mut schemas = Schemas::new();
     let mut compiler = Compiler::new();
     compiler.use_loader(Box::new(NoLoader));
-    let compiled = compiler
+    let index = compiler
         .add_resource(ADDRESS, schema)
         .and_then(|()| compiler.compile(ADDRESS, &mut schemas))
         .map_err(|error| show_compile_error(&error))?;
-    let values = functions::to_json_value(&Value::Map(values.clone()), 0)
-        .map(|value| Json::from(&value))
-        .unwrap_or_default();
-    schemas.validate(&values, compiled).map_err(|error| {
-        let text = show(&error);
-        let prefix = format!("jsonschema validation failed with '{ADDRESS}#'\n");
-        format!("{}\n", text.strip_prefix(&prefix).unwrap_or(&text))
-    })
+    Ok((schemas, index))
 }
 
 /// Schemas are not fetched: a render reads no network. Names (`urn:`) stand for anything, as in Helm.
