@@ -170,7 +170,46 @@ impl ValueError {
     }
 }
 
+/// How deep a resource may nest. The deepest schemas of custom resources reach about 60; functions that walk a tree by
+/// recursion stay within a thread's stack.
+pub(crate) const MAX_DEPTH: usize = 160;
+
+/// How many nodes a resource may have after a patch or a replacement, which can copy a part of it into itself.
+const MAX_NODES: usize = 4_000_000;
+
+/// Whether a value that a patch has made is small enough to become a resource.
+pub(crate) fn value_fits(value: &Value) -> bool {
+    fn go(value: &Value, depth: usize, left: &mut usize) -> bool {
+        if depth > MAX_DEPTH || *left == 0 {
+            return false;
+        }
+        *left -= 1;
+        match value {
+            Value::Array(items) => items.iter().all(|item| go(item, depth + 1, left)),
+            Value::Object(map) => map.iter().all(|(_, value)| go(value, depth + 1, left)),
+            _ => true,
+        }
+    }
+    go(value, 0, &mut { MAX_NODES })
+}
+
 impl Node {
+    /// Whether the tree is small enough to be a resource.
+    pub(crate) fn fits(&self) -> bool {
+        fn go(node: &Node, depth: usize, left: &mut usize) -> bool {
+            if depth > MAX_DEPTH || *left == 0 {
+                return false;
+            }
+            *left -= 1;
+            match node {
+                Node::Scalar(_) => true,
+                Node::Seq(items) => items.iter().all(|item| go(item, depth + 1, left)),
+                Node::Map(entries) => entries.iter().all(|(_, v)| go(v, depth + 1, left)),
+            }
+        }
+        go(self, 0, &mut { MAX_NODES })
+    }
+
     pub(crate) fn null() -> Self {
         Self::Scalar(Scalar::tagged("null", Tag::Null))
     }

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use crate::kustomization::At;
 use crate::kustomization::decode::{Content, Spanned};
-use crate::node::{Node, Scalar, Tag};
+use crate::node::{MAX_DEPTH, Node, Scalar, Tag};
 use crate::resource::validate;
 use crate::scalar;
 use crate::schema::Schema;
@@ -90,7 +90,9 @@ fn split(text: &str) -> Result<Vec<(&str, usize)>, ReadError> {
 
 /// Reads the first document of a text.
 fn first_node(text: &str, options: &ParseOptions) -> Result<Option<yaml::Node>, yaml::Error> {
-    Ok(yaml::parse_nodes(text, options)?.into_iter().next())
+    let mut options = options.clone();
+    options.max_depth = MAX_DEPTH;
+    Ok(yaml::parse_nodes(text, &options)?.into_iter().next())
 }
 
 /// Reads the documents of a text, as they are.
@@ -109,6 +111,9 @@ fn documents(text: &str, schemas: &mut Vec<Schema>) -> Result<(Vec<Document>, us
         let first = line;
         let line = line + node.line.saturating_sub(1);
         let node = convert(node, first, &mut Notes::find(part, schemas))?;
+        if !node.fits() {
+            return Err(ReadError::at(line, "the document is too deep or too large"));
+        }
         if !node.is_null() {
             out.push(Document { node, line });
         }

@@ -139,6 +139,38 @@ fn deep_nesting_and_aliases_end() {
     let errors = build_at(&files, "d0").expect_err("it is too deep");
     assert_eq!(errors.errors()[0].kind, ErrorKind::Limit);
 
+    let deep = format!(
+        "apiVersion: v1\nkind: Foo\nmetadata: {{name: x}}\nspec: {}1{}\n",
+        "{a: ".repeat(400),
+        "}".repeat(400)
+    );
+    let files = [
+        ("kustomization.yaml", "resources: [a.yaml]\n"),
+        ("a.yaml", &deep),
+    ];
+    assert!(message(&files, "").contains("depth"));
+
+    // Each operation copies the whole into itself.
+    let copies: String = (0..60)
+        .map(|i| format!("- {{op: copy, from: /spec, path: /spec/a{i}}}\n"))
+        .collect();
+    let files = [
+        (
+            "kustomization.yaml",
+            "resources: [a.yaml]\npatches: [{path: p.yaml, target: {kind: Foo}}]\n",
+        ),
+        (
+            "a.yaml",
+            "apiVersion: v1\nkind: Foo\nmetadata: {name: x}\nspec: {b: 1}\n",
+        ),
+        ("p.yaml", &copies),
+    ];
+    let told = message(&files, "");
+    assert!(
+        told.contains("too deep") || told.contains("too large"),
+        "{told}"
+    );
+
     let mut laughs =
         String::from("apiVersion: v1\nkind: Foo\nmetadata: {name: x}\na0: &a0 [x, x]\n");
     for i in 1..40 {

@@ -8,7 +8,7 @@ use crate::id::OwnedId;
 use crate::jsonpatch::JsonPatch;
 use crate::kustomization::Selector;
 use crate::merge;
-use crate::node::Node;
+use crate::node::{Node, value_fits};
 use crate::read::{self, ReadError};
 use crate::resmap::ResMap;
 use crate::resource::Resource;
@@ -297,6 +297,9 @@ pub(crate) fn json_to_selected(
             patch.apply(&mut value).map_err(|error| error.to_string())?;
             if value.as_object().is_none() {
                 return Err("it makes the resource something else than a map".to_owned());
+            }
+            if !value_fits(&value) {
+                return Err("it makes the resource too deep or too large".to_owned());
             }
             resource.node = Node::from_json(&value);
             Ok(())

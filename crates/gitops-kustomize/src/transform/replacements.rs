@@ -219,6 +219,9 @@ fn apply(
             for (written, path) in &paths {
                 set(resource, value, written, path, target.options.as_ref())?;
             }
+            if value.as_scalar().is_none() && !resource.node.fits() {
+                return Err("the resource becomes too deep or too large".to_owned());
+            }
             Ok(())
         });
         done.map_err(|message: String| {
