@@ -63,6 +63,11 @@
 #[cfg(feature = "kustomize")]
 mod kustomize_renderer;
 
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
+
 pub use gitops_core::*;
 pub use gitops_diff as diff;
 pub use gitops_health as health;
