@@ -86,14 +86,21 @@ fn health(c: &mut Criterion) {
 
     let context = Context::new().with_strategy(Strategy::ArgoCd);
     let deployment = deployment();
-    group.bench_function("deployment", |b| b.iter(|| assess(black_box(&deployment), &context)));
+    group.bench_function("deployment", |b| {
+        b.iter(|| assess(black_box(&deployment), &context))
+    });
     let known = certificate("cert-manager.io/v1");
-    group.bench_function("certificate", |b| b.iter(|| assess(black_box(&known), &context)));
+    group.bench_function("certificate", |b| {
+        b.iter(|| assess(black_box(&known), &context))
+    });
 
     let own = certificate("example.org/v1");
     let runtime = Arc::new(LuaRuntime::new(LuaOptions::default()));
     let mut lua = Rules::new();
-    lua.insert("example.org/Certificate", LuaRule::new(&runtime, SCRIPT, false).expect("it parses"));
+    lua.insert(
+        "example.org/Certificate",
+        LuaRule::new(&runtime, SCRIPT, false).expect("it parses"),
+    );
     let context = Context::new().with_rules(&lua);
     group.bench_function("lua", |b| b.iter(|| assess(black_box(&own), &context)));
 
@@ -103,9 +110,14 @@ fn health(c: &mut Criterion) {
     let context = Context::new().with_rules(&cel);
     group.bench_function("cel", |b| b.iter(|| assess(black_box(&own), &context)));
     let mut phase = Rules::new();
-    phase.insert("example.org/Certificate", CelRule::new("status.revision == 1").expect("it parses"));
+    phase.insert(
+        "example.org/Certificate",
+        CelRule::new("status.revision == 1").expect("it parses"),
+    );
     let context = Context::new().with_rules(&phase);
-    group.bench_function("cel-field", |b| b.iter(|| assess(black_box(&own), &context)));
+    group.bench_function("cel-field", |b| {
+        b.iter(|| assess(black_box(&own), &context))
+    });
     group.finish();
 }
 

@@ -150,8 +150,9 @@ impl History {
         serde_json::from_slice(&bytes).map_err(|error| corrupt(&key, error))
     }
 
-    /// Adds an entry with the objects, and drops the oldest ones beyond `limit` together with the objects that
-    /// no entry needs any more. The number of the entry is given here.
+    /// Works out what to write to add an entry with the objects, and to drop the oldest ones beyond `limit` together
+    /// with the objects that no entry needs any more. The number of the entry is given here. Nothing is written yet:
+    /// what else belongs to the end of a sync goes into the same batch.
     ///
     /// # Errors
     /// Where the store fails.
@@ -161,7 +162,7 @@ impl History {
         mut entry: HistoryEntry,
         objects: &[Object],
         limit: usize,
-    ) -> Result<HistoryEntry, StoreError> {
+    ) -> Result<(HistoryEntry, Vec<Write>), StoreError> {
         let mut entries = self.entries(application).await?;
         entry.id = entries.last().map_or(0, |last| last.id + 1);
         let (content, put) = Self::pack(application, objects);
@@ -181,8 +182,7 @@ impl History {
                 batch.push(Write::Remove(content_key(application, &old.content)));
             }
         }
-        self.0.write(batch).await?;
-        Ok(entry)
+        Ok((entry, batch))
     }
 
     /// Writes an entry that was changed.

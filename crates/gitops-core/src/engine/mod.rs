@@ -1,9 +1,12 @@
 //! The engine: brings applications from their sources to their clusters and keeps them there.
 
+mod finalize;
 mod hold;
 mod operate;
+mod record;
 mod refresh;
 mod render;
+mod request;
 mod world;
 
 use std::collections::BTreeMap;
@@ -29,7 +32,7 @@ use crate::{
 };
 
 pub use hold::Hold;
-pub use operate::{OperationRecord, SyncRequest};
+pub use record::{OperationRecord, SyncRequest};
 pub use refresh::Refreshed;
 pub(crate) use refresh::chain;
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use gitops_manifest::{Object, ObjectKey, Str};
 
-use super::{ClusterConnection, Engine, EngineError, Hold, operate};
+use super::{ClusterConnection, Engine, EngineError, Hold, record};
 use crate::application::{
     AppProject, Application, ApplicationSource, ApplicationSummary, ComparedTo, HealthState,
     SyncStatus, SyncStatusCode,
@@ -510,7 +510,7 @@ impl Engine {
             .map(|resource| resource.to_wire())
             .collect();
         let summary = ApplicationSummary {
-            images: operate::images(comparison.resources.iter().filter_map(|r| r.live.as_ref())),
+            images: record::images(comparison.resources.iter().filter_map(|r| r.live.as_ref())),
             external_urls: Vec::new(),
         };
         let mut known = self.known();
