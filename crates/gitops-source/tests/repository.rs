@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use git2::{Repository, RepositoryInitOptions, Signature, Time};
 
+/// A file to be committed: its path, and its content and mode; `None` removes it.
+pub(crate) type Change<'a> = (&'a str, Option<(Vec<u8>, i32)>);
+
 /// A repository with a work tree that is never used: commits are made in the object database.
 pub(crate) struct TestRepository {
     pub(crate) repository: Repository,
@@ -32,7 +35,7 @@ impl TestRepository {
         files: &[(&str, Option<&str>)],
         message: &str,
     ) -> String {
-        let changes: Vec<(&str, Option<(Vec<u8>, i32)>)> = files
+        let changes: Vec<Change<'_>> = files
             .iter()
             .map(|(path, text)| {
                 (
@@ -47,7 +50,7 @@ impl TestRepository {
     pub(crate) fn commit_entries(
         &self,
         branch: &str,
-        entries: &[(&str, Option<(Vec<u8>, i32)>)],
+        entries: &[Change<'_>],
         message: &str,
     ) -> String {
         let reference = format!("refs/heads/{branch}");

@@ -41,6 +41,11 @@ pub(crate) enum Command {
     /// Render a kustomization, as `kustomize build` does.
     #[command(after_help = "Example:\n  gitops build apps/production/backend")]
     Build(Build),
+    /// Change a kustomization file, as `kustomize edit` does; comments and the order of the file stay.
+    #[command(
+        after_help = "Example:\n  gitops edit set image web=registry.example.com/web:2.1.0\n  gitops edit add resource web.yaml\n  gitops edit fix"
+    )]
+    Edit(Edit),
     /// Show how live state differs from what is desired. Exits with 0 where nothing does, with 1 where something does.
     #[command(after_help = "Example:\n  gitops diff --repo . --path apps/production/backend")]
     Diff(Diff),
@@ -249,4 +254,136 @@ pub(crate) struct Rollback {
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) state: State,
+}
+
+#[derive(Args)]
+pub(crate) struct Edit {
+    /// The folder of the kustomization.
+    #[arg(long, default_value = ".", global = true)]
+    pub(crate) folder: PathBuf,
+    #[command(subcommand)]
+    pub(crate) command: EditCommand,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum EditCommand {
+    /// Set a value.
+    Set {
+        #[command(subcommand)]
+        what: SetEntry,
+    },
+    /// Add an entry.
+    Add {
+        #[command(subcommand)]
+        what: EditEntry,
+    },
+    /// Remove an entry.
+    Remove {
+        #[command(subcommand)]
+        what: EditEntry,
+    },
+    /// Bring deprecated fields into their present form.
+    Fix,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum SetEntry {
+    /// Images: `name=newName:newTag@digest`, parts left out at will.
+    Image { images: Vec<String> },
+    /// The namespace of all resources.
+    Namespace { namespace: String },
+    /// The prefix of all names.
+    Nameprefix { prefix: String },
+    /// The suffix of all names.
+    Namesuffix { suffix: String },
+    /// Replicas: `name=count`.
+    Replicas { replicas: Vec<String> },
+    /// Labels: `key:value`.
+    Label(Pair),
+    /// Annotations: `key:value`.
+    Annotation(Pair),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum EditEntry {
+    /// Resources.
+    Resource { paths: Vec<String> },
+    /// Components.
+    Component { paths: Vec<String> },
+    /// A patch.
+    Patch(PatchArgs),
+    /// Labels: `key:value`, to be removed by `key`.
+    Label(Pair),
+    /// Annotations: `key:value`, to be removed by `key`.
+    Annotation(Pair),
+    /// A generator of a ConfigMap.
+    Configmap(Generator),
+    /// A generator of a Secret.
+    Secret(Generator),
+}
+
+#[derive(Args)]
+pub(crate) struct Pair {
+    pub(crate) pairs: Vec<String>,
+    /// Leave selectors as they are.
+    #[arg(long)]
+    pub(crate) without_selector: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct PatchArgs {
+    /// The file of the patch.
+    #[arg(long)]
+    pub(crate) path: Option<String>,
+    /// The text of the patch.
+    #[arg(long)]
+    pub(crate) patch: Option<String>,
+    /// Of the target.
+    #[arg(long)]
+    pub(crate) group: Option<String>,
+    /// Of the target.
+    #[arg(long)]
+    pub(crate) version: Option<String>,
+    /// Of the target.
+    #[arg(long)]
+    pub(crate) kind: Option<String>,
+    /// Of the target.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Of the target.
+    #[arg(long)]
+    pub(crate) namespace: Option<String>,
+    /// Of the target.
+    #[arg(long)]
+    pub(crate) annotation_selector: Option<String>,
+    /// Of the target.
+    #[arg(long)]
+    pub(crate) label_selector: Option<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Generator {
+    /// The name.
+    pub(crate) name: String,
+    /// The namespace.
+    #[arg(long)]
+    pub(crate) namespace: Option<String>,
+    /// create, merge or replace.
+    #[arg(long)]
+    pub(crate) behavior: Option<String>,
+    /// `key=value`.
+    #[arg(long)]
+    pub(crate) from_literal: Vec<String>,
+    /// `path` or `key=path`.
+    #[arg(long)]
+    pub(crate) from_file: Vec<String>,
+    /// A file of `key=value` lines.
+    #[arg(long)]
+    pub(crate) from_env_file: Vec<String>,
+    /// The type of a Secret.
+    #[arg(long)]
+    pub(crate) r#type: Option<String>,
+    /// Leave the name without a hash.
+    #[arg(long = "disableNameSuffixHash")]
+    pub(crate) disable_name_suffix_hash: bool,
 }

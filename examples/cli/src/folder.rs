@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gitops::manifest::{DirTree, FileTree, Str};
+use gitops::manifest::{ContentId, DirTree, FileTree, Str, TreeError};
 use gitops::{Revision, RevisionInfo, Source, SourceError, SourceRef};
 
 /// Folders of this machine that hold no `.git`.
@@ -17,6 +17,18 @@ fn open(repo: &str) -> Result<DirTree, SourceError> {
     })
 }
 
+/// Hashes what is in a folder. Hidden entries at its top do not count: the state of this command is one of them.
+fn content(tree: &DirTree) -> Result<ContentId, TreeError> {
+    let mut entries = Vec::new();
+    for entry in tree.list("")? {
+        if !entry.name.starts_with('.') {
+            let id = tree.id(&entry.name)?;
+            entries.push((entry, id));
+        }
+    }
+    Ok(ContentId::of_folder(entries.iter().map(|(e, id)| (&*e.name, e.kind, id.clone()))))
+}
+
 #[async_trait]
 impl Source for FolderSource {
     fn supports(&self, source: &SourceRef) -> bool {
@@ -25,12 +37,11 @@ impl Source for FolderSource {
     }
 
     async fn resolve(&self, source: &SourceRef) -> Result<Revision, SourceError> {
-        let id = open(&source.repo)?
-            .id("")
-            .map_err(|error| SourceError::Storage {
-                repo: source.repo.clone(),
-                source: Box::new(error),
-            })?;
+        let tree = open(&source.repo)?;
+        let id = content(&tree).map_err(|error| SourceError::Storage {
+            repo: source.repo.clone(),
+            source: Box::new(error),
+        })?;
         Ok(Revision {
             repo: source.repo.clone(),
             id: id.0,

@@ -25,6 +25,7 @@ fn main() -> ExitCode {
     let paint = output::Paint::new(cli.color);
     let outcome = match cli.command {
         Command::Build(args) => commands::build::run(&args),
+        Command::Edit(args) => commands::edit::run(&args),
         Command::Diff(args) => commands::diff::run(&args, paint),
         Command::Plan(args) => commands::plan::run(&args, paint),
         Command::Apply(args) => commands::apply::run(&args, paint),

@@ -1,7 +1,7 @@
 use gitops::Differ;
 use gitops::application::SyncStatusCode;
 use gitops::comparison::Compared;
-use gitops::diff::mask::{MaskOptions, secrets};
+use gitops::diff::mask::{MaskOptions, is_secret, secrets};
 use gitops::manifest::{Object, Value, yaml};
 use serde_json::json;
 use similar::TextDiff;
@@ -39,11 +39,7 @@ pub(crate) fn run(args: &Diff, paint: Paint) -> Outcome {
         }
         different += 1;
         // What is shown is masked; what is counted is not.
-        let (desired, live) = secrets(
-            resource.desired.as_ref(),
-            resource.live.as_ref(),
-            &MaskOptions::default(),
-        );
+        let (desired, live) = masked(resource);
         let comparison = differ.compare(desired.as_ref(), live.as_ref())?;
         match args.output {
             Format::Table if args.summary => println!("{}", comparison.summary()),
@@ -72,6 +68,16 @@ pub(crate) fn run(args: &Diff, paint: Paint) -> Outcome {
         data(&documents, args.output)?;
     }
     Ok(u8::from(different > 0))
+}
+
+/// Masks what a Secret holds, so that equal values are seen to be equal and others to differ.
+fn masked(resource: &Compared) -> (Option<Object>, Option<Object>) {
+    let (desired, live) = (resource.desired.as_ref(), resource.live.as_ref());
+    if desired.or(live).is_some_and(is_secret) {
+        secrets(desired, live, &MaskOptions::default())
+    } else {
+        (desired.cloned(), live.cloned())
+    }
 }
 
 fn text(value: Option<&Value>) -> String {

@@ -3,6 +3,7 @@
 pub(crate) mod apply;
 pub(crate) mod build;
 pub(crate) mod diff;
+pub(crate) mod edit;
 pub(crate) mod health;
 pub(crate) mod history;
 pub(crate) mod plan;
