@@ -81,8 +81,12 @@ impl Renderer for KustomizeRenderer {
             messages: errors.errors().iter().map(ToString::to_string).collect(),
         })?;
         // What cannot be an object of a cluster is written by `kustomize build` all the same; here it is a mistake.
-        let broken: Vec<String> =
-            built.warnings.iter().filter(|w| w.is_error()).map(ToString::to_string).collect();
+        let broken: Vec<String> = built
+            .warnings
+            .iter()
+            .filter(|w| w.is_error())
+            .map(ToString::to_string)
+            .collect();
         if !broken.is_empty() {
             return Err(RenderError::Invalid {
                 renderer: Str::from_static("Kustomize"),

@@ -26,7 +26,9 @@ fn content(tree: &DirTree) -> Result<ContentId, TreeError> {
             entries.push((entry, id));
         }
     }
-    Ok(ContentId::of_folder(entries.iter().map(|(e, id)| (&*e.name, e.kind, id.clone()))))
+    Ok(ContentId::of_folder(
+        entries.iter().map(|(e, id)| (&*e.name, e.kind, id.clone())),
+    ))
 }
 
 #[async_trait]

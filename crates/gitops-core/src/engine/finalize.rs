@@ -1,14 +1,9 @@
-
 use gitops_manifest::{Object, ObjectKey, Value};
 
 use super::operate::Stage;
-use super::{
-    Engine, EngineError, Next,
-};
+use super::{Engine, EngineError, Next};
 use crate::application::Application;
-use crate::{
-    ApplicationId, DeleteOptions, Propagation, TargetError,
-};
+use crate::{ApplicationId, DeleteOptions, Propagation, TargetError};
 
 /// The finalizer with which the objects of an application go when it is deleted.
 const CASCADE: &str = "resources-finalizer.argocd.argoproj.io";

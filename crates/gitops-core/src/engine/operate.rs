@@ -5,21 +5,14 @@ use gitops_manifest::{Object, ObjectKey};
 
 use super::record::{put_operation, settings};
 use super::world::{ClusterWorld, namespace};
-use super::{
-    ClusterConnection, Engine, EngineError, Hold, Next, OperationRecord, Refreshed,
-};
-use crate::application::{
-    AppProject, Application, Operation, OperationPhase,
-};
+use super::{ClusterConnection, Engine, EngineError, Hold, Next, OperationRecord, Refreshed};
+use crate::application::{AppProject, Application, Operation, OperationPhase};
 use crate::autosync::{Decision, Situation, decide};
 use crate::comparison::{Basis, Comparison, compare, is_good, shown_revision};
 use crate::diffing::Differ;
 use crate::retry::{delay, may_retry};
 use crate::sync::{SyncInput, SyncSettings, SyncState};
-use crate::{
-    ApplicationId, Discovery, EventKind, History, HistoryEntry,
-    StoreError, Write,
-};
+use crate::{ApplicationId, Discovery, EventKind, History, HistoryEntry, StoreError, Write};
 
 /// What an operation acts on, before the cluster was asked anything.
 pub(super) struct Stage {

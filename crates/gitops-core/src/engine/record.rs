@@ -5,15 +5,12 @@ use gitops_manifest::{ContentId, Object, ObjectKey, Str, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::application::{
-    Application, ApplicationSource, InitiatedBy, Operation, OperationPhase,
-    OperationState, ResourceResult, SyncOperation, SyncOperationResource,
-    SyncOperationResult, SyncStrategy, SyncStrategyApply,
+    Application, ApplicationSource, InitiatedBy, Operation, OperationPhase, OperationState,
+    ResourceResult, SyncOperation, SyncOperationResource, SyncOperationResult, SyncStrategy,
+    SyncStrategyApply,
 };
 use crate::sync::{SyncSettings, SyncState};
-use crate::{
-    ApplicationId, Propagation,
-    StoreError, Timestamp, Write,
-};
+use crate::{ApplicationId, Propagation, StoreError, Timestamp, Write};
 
 /// What a sync is asked for.
 #[derive(Clone, Debug, Default)]

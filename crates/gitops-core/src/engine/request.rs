@@ -4,20 +4,13 @@ use gitops_manifest::Object;
 
 use super::record::settings;
 use super::world::ClusterWorld;
-use super::{
-    Engine, EngineError, Hold, OperationRecord, Refreshed, SyncRequest,
-};
-use crate::application::{
-    Application, OperationPhase, RetryStrategy,
-};
+use super::{Engine, EngineError, Hold, OperationRecord, Refreshed, SyncRequest};
+use crate::application::{Application, OperationPhase, RetryStrategy};
 use crate::comparison::shown_revision;
 use crate::diffing::Differ;
 use crate::plan::Plan;
 use crate::sync::{SyncSettings, SyncState};
-use crate::{
-    ApplicationId, EventKind, History, HistoryEntry,
-    StoreError, Write,
-};
+use crate::{ApplicationId, EventKind, History, HistoryEntry, StoreError, Write};
 
 impl Engine {
     /// Begins a sync of what the source says now. Go on with [`reconcile`](Self::reconcile) or
