@@ -113,6 +113,8 @@ pub struct Compared {
     pub requires_pruning: bool,
     /// Why it could not be compared.
     pub error: Option<String>,
+    /// The rule of the project that refuses it.
+    pub denial: Option<String>,
     /// Whether being extraneous leaves the application in sync.
     ignore_extraneous: bool,
 }
@@ -270,6 +272,9 @@ pub fn compare(desired: &[Object], live: &LiveState, basis: &Basis<'_>) -> Compa
         if let Some(error) = &resource.error {
             conditions.push(("ComparisonError", format!("{}: {error}", resource.key)));
         }
+        if let Some(denial) = &resource.denial {
+            conditions.push(("InvalidSpecError", format!("{}: {denial}", resource.key)));
+        }
     }
     let counts = |resource: &&Compared| {
         !(resource.requires_pruning && resource.ignore_extraneous)
@@ -279,6 +284,9 @@ pub fn compare(desired: &[Object], live: &LiveState, basis: &Basis<'_>) -> Compa
         SyncStatusCode::Unknown
     } else if resources.iter().any(|r| counts(&r)) {
         SyncStatusCode::OutOfSync
+    } else if resources.iter().any(|r| r.denial.is_some()) {
+        // What may not be applied is not in sync, whatever the rest is.
+        SyncStatusCode::Unknown
     } else {
         SyncStatusCode::Synced
     };
@@ -324,6 +332,7 @@ fn pair(
         hook: hooks.is_hook,
         requires_pruning: false,
         error: None,
+        denial: None,
         ignore_extraneous: option(object, "IgnoreExtraneous"),
     };
     let ours = live.is_none_or(|live| basis.tracking.is_self_referenced(live, desired));
@@ -334,10 +343,12 @@ fn pair(
     if !ours {
         return compared;
     }
+    if let Some(Err(denial)) = desired.map(|desired| permitted_kind(desired, basis)) {
+        compared.status = Some(SyncStatusCode::Unknown);
+        compared.denial = Some(denial);
+        return compared;
+    }
     match (desired, live) {
-        (Some(desired), _) if permitted_kind(desired, basis).is_err() => {
-            compared.status = Some(SyncStatusCode::Unknown);
-        }
         (Some(_), None) => compared.status = Some(SyncStatusCode::OutOfSync),
         (None, _) => {
             compared.status = Some(SyncStatusCode::OutOfSync);

@@ -76,6 +76,7 @@ pub mod tracking;
 
 pub use diffing::Differ;
 pub use directory::DirectoryRenderer;
+pub use engine::chain as error_chain;
 pub use engine::{
     Engine, EngineBuilder, EngineError, EngineOptions, Hold, LOCAL_SERVER, Next, OperationRecord,
     Refreshed, SyncRequest,

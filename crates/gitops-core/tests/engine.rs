@@ -155,20 +155,20 @@ fn nothing_is_rendered_twice_and_a_refresh_without_news_reuses_everything() {
     let world = World::new();
     world.clock.run(async {
         let engine = world.engine();
-        for i in 0..20 {
-            let path = format!("apps/{i:02}");
+        for i in 0..500 {
+            let path = format!("apps/{i:03}");
             world.edit(
                 &format!("{path}/c.yaml"),
-                Some(&config(&format!("c{i:02}"), "one")),
+                Some(&config(&format!("c{i:03}"), "one")),
             );
-            engine.set_application(application(&format!("app{i:02}"), &path));
+            engine.set_application(application(&format!("app{i:03}"), &path));
         }
         assert!(engine.settle(LIMIT).await.unwrap());
-        assert_eq!(world.renders(), 20);
-        world.edit("apps/07/c.yaml", Some(&config("c07", "two")));
+        assert_eq!(world.renders(), 500);
+        world.edit("apps/007/c.yaml", Some(&config("c007", "two")));
         assert!(engine.settle(LIMIT).await.unwrap());
-        assert_eq!(world.renders(), 21, "a commit renders what it touches");
-        assert_eq!(world.value("c07").as_deref(), Some("two"));
+        assert_eq!(world.renders(), 501, "a commit renders what it touches");
+        assert_eq!(world.value("c007").as_deref(), Some("two"));
     });
 }
 
@@ -346,5 +346,114 @@ fn a_plan_is_carried_out_as_it_is_or_not_at_all() {
             other => panic!("{other:?}"),
         }
         assert_eq!(world.value("a").as_deref(), Some("one"));
+    });
+}
+
+#[test]
+fn what_a_project_does_not_allow_is_refused_with_the_rule() {
+    use gitops_core::application::{
+        AppProject, AppProjectSpec, ApplicationDestination, ResourceRule,
+    };
+    let world = World::new();
+    let destination = |namespace: &str| ApplicationDestination {
+        server: "https://kubernetes.default.svc".into(),
+        namespace: namespace.into(),
+        name: String::new(),
+    };
+    let allowed = AppProjectSpec {
+        source_repos: vec![REPO.into()],
+        destinations: vec![destination("shop")],
+        cluster_resource_whitelist: vec![ResourceRule {
+            group: String::new(),
+            kind: "Namespace".into(),
+            name: String::new(),
+        }],
+        ..AppProjectSpec::default()
+    };
+    let secrets = ResourceRule {
+        group: "*".into(),
+        kind: "ConfigMap".into(),
+        name: String::new(),
+    };
+    let cases = [
+        (
+            AppProjectSpec {
+                source_repos: vec!["https://else.example.com/**".into()],
+                ..allowed.clone()
+            },
+            "spec.sourceRepos",
+        ),
+        (
+            AppProjectSpec {
+                destinations: vec![destination("other-*")],
+                ..allowed.clone()
+            },
+            "spec.destinations",
+        ),
+        (
+            AppProjectSpec {
+                namespace_resource_blacklist: vec![secrets],
+                ..allowed.clone()
+            },
+            "spec.namespaceResourceBlacklist",
+        ),
+    ];
+    for (spec, rule) in cases {
+        world.clock.run(async {
+            let engine = world.engine();
+            engine.set_project(AppProject::new("team", spec));
+            let mut application = application("web", "web");
+            application.spec.project = "team".into();
+            let id = engine.set_application(application);
+            engine.settle(LIMIT).await.unwrap();
+            let status = engine.status(&id).unwrap();
+            let mut said: Vec<String> = status.conditions.into_iter().map(|c| c.message).collect();
+            said.extend(status.operation_state.map(|state| state.message));
+            assert!(
+                said.iter().any(|said| said.contains(rule)),
+                "{rule}: {said:?}"
+            );
+            assert_eq!(world.value("a"), None, "{rule}: nothing is applied");
+        });
+    }
+    world.clock.run(async {
+        let engine = world.engine();
+        engine.set_project(AppProject::new("team", allowed));
+        let mut application = application("web", "web");
+        application.spec.project = "team".into();
+        let id = engine.set_application(application);
+        assert!(engine.settle(LIMIT).await.unwrap());
+        assert_eq!(
+            status(&engine, &id),
+            (SyncStatusCode::Synced, "Healthy".into())
+        );
+    });
+}
+
+#[test]
+fn a_kind_that_is_not_known_is_told_and_the_others_compare() {
+    let world = World::new();
+    world.edit(
+        "web/c.yaml",
+        Some("apiVersion: example.com/v1\nkind: Gadget\nmetadata: {name: g}\n"),
+    );
+    world.clock.run(async {
+        let engine = world.engine();
+        let mut manual = application("web", "web");
+        manual.spec.sync_policy.as_mut().unwrap().automated = None;
+        let id = engine.set_application(manual);
+        engine.reconcile_all().await.unwrap();
+        let status = engine.status(&id).unwrap();
+        let told = status
+            .conditions
+            .iter()
+            .find(|c| c.kind == "UnknownKindWarning")
+            .expect("a warning");
+        assert!(
+            told.message.contains("example.com/v1/Gadget"),
+            "{}",
+            told.message
+        );
+        assert_eq!(status.resources.len(), 3);
     });
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use gitops_core::application::{ApplicationSource, KustomizeSource};
 use gitops_core::{RenderError, RenderOptions, Rendered, Renderer};
-use gitops_kustomize::{BuildOptions, LoadRestrictor, build};
+use gitops_kustomize::{BuildOptions, HelmRenderer, LoadRestrictor, RemoteLoader, build};
 use gitops_manifest::tree::join;
 use gitops_manifest::yaml::{self, ParseOptions, Profile};
 use gitops_manifest::{ContentId, EntryKind, FileTree, Map, Str, TreeEntry, TreeError, Value};
@@ -13,17 +13,34 @@ use gitops_manifest::{ContentId, EntryKind, FileTree, Map, Str, TreeEntry, TreeE
 const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// Renders folders that hold a kustomization, with the settings that an application lays over it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct KustomizeRenderer {
     restrictor: LoadRestrictor,
+    remote: Option<Arc<dyn RemoteLoader>>,
+    helm: Option<Arc<dyn HelmRenderer>>,
 }
 
 impl KustomizeRenderer {
     /// Lets kustomizations read files outside their folders, as `--load-restrictor=LoadRestrictionsNone` does. They
     /// stay within the repository.
     #[must_use]
-    pub const fn without_load_restrictions(mut self) -> Self {
+    pub fn without_load_restrictions(mut self) -> Self {
         self.restrictor = LoadRestrictor::None;
+        self
+    }
+
+    /// Fetches remote bases; without a loader they are refused. See [`RemoteBases`](crate::RemoteBases).
+    #[must_use]
+    pub fn with_remote(mut self, loader: impl RemoteLoader + 'static) -> Self {
+        self.remote = Some(Arc::new(loader));
+        self
+    }
+
+    /// Renders `helmCharts`, as `--enable-helm` does; without a renderer they are refused. With the feature `helm`
+    /// there is `Charts`.
+    #[must_use]
+    pub fn with_helm(mut self, renderer: impl HelmRenderer + 'static) -> Self {
+        self.helm = Some(Arc::new(renderer));
         self
     }
 }
@@ -60,6 +77,9 @@ impl Renderer for KustomizeRenderer {
     ) -> Result<Rendered, RenderError> {
         let mut settings = BuildOptions::default();
         settings.load_restrictor = self.restrictor;
+        settings.remote = self.remote.as_deref();
+        settings.helm = self.helm.as_deref();
+        settings.enable_helm = self.helm.is_some();
         let edited = match &options.source.kustomize {
             Some(kustomize) => edit(tree, path, kustomize, &options.namespace)?,
             None => None,

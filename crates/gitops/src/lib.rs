@@ -60,8 +60,12 @@
 //! 5. *A crash loses nothing.* Progress is recorded before it is relied on.
 #![deny(missing_docs)]
 
+#[cfg(all(feature = "helm", feature = "kustomize"))]
+mod charts;
 #[cfg(feature = "kustomize")]
 mod kustomize_renderer;
+#[cfg(feature = "kustomize")]
+mod remote;
 
 /// The examples of the README.
 #[cfg(doctest)]
@@ -81,5 +85,9 @@ pub use gitops_memory as memory;
 #[cfg(feature = "git")]
 pub use gitops_source as source;
 
+#[cfg(all(feature = "helm", feature = "kustomize"))]
+pub use charts::Charts;
 #[cfg(feature = "kustomize")]
 pub use kustomize_renderer::KustomizeRenderer;
+#[cfg(feature = "kustomize")]
+pub use remote::RemoteBases;

@@ -151,6 +151,15 @@ pub(crate) struct Build {
     /// Whether all resources get the label app.kubernetes.io/managed-by.
     #[arg(long)]
     pub(crate) enable_managedby_label: bool,
+    /// Render helmCharts.
+    #[arg(long)]
+    pub(crate) enable_helm: bool,
+    /// The version of Kubernetes that charts are told.
+    #[arg(long, default_value = "")]
+    pub(crate) helm_kube_version: String,
+    /// The API versions that charts are told, besides Helm's own.
+    #[arg(long)]
+    pub(crate) helm_api_versions: Vec<String>,
     /// A file, or a folder for a file per resource, instead of the standard output.
     #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,

@@ -1,10 +1,13 @@
 //! What is printed.
 
-use std::io::{IsTerminal, stdout};
+use std::collections::HashSet;
+use std::io::{IsTerminal, stderr, stdout};
+use std::sync::{Mutex, PoisonError};
 
 use gitops::application::OperationPhase;
-use gitops::manifest::{Value, yaml};
+use gitops::manifest::{ObjectKey, Value, yaml};
 use gitops::{Event, EventKind, Observer};
+use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
 use crate::args::{Color, Format};
@@ -112,12 +115,53 @@ pub(crate) fn data<T: Serialize>(value: &T, format: Format) -> Result<(), serde_
     Ok(())
 }
 
-/// Prints what happens while it happens: a line an event.
-pub(crate) struct Progress(pub(crate) Paint);
+/// Prints what happens while it happens: a line an event, and on a terminal a bar below them.
+pub(crate) struct Progress {
+    paint: Paint,
+    bar: ProgressBar,
+    /// The objects that came to something, each once.
+    seen: Mutex<HashSet<ObjectKey>>,
+}
+
+impl Progress {
+    pub(crate) fn new(paint: Paint) -> Self {
+        let bar = if stderr().is_terminal() {
+            let style = ProgressStyle::with_template("{bar:30} {pos}/{len} objects {msg}");
+            ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        } else {
+            ProgressBar::hidden()
+        };
+        Self {
+            paint,
+            bar,
+            seen: Mutex::default(),
+        }
+    }
+
+    fn advance(&self, event: &Event) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        match &event.kind {
+            EventKind::SyncStatusChanged { out_of_sync, .. } => {
+                self.bar
+                    .set_length(u64::try_from(*out_of_sync).unwrap_or(0));
+            }
+            EventKind::ObjectProgressed { key, message, .. } if seen.insert(key.clone()) => {
+                let count = u64::try_from(seen.len()).unwrap_or(0);
+                self.bar
+                    .set_length(self.bar.length().unwrap_or(0).max(count));
+                self.bar.set_position(count);
+                self.bar.set_message(message.clone());
+            }
+            EventKind::OperationFinished { .. } => self.bar.finish_and_clear(),
+            _ => {}
+        }
+    }
+}
 
 impl Observer for Progress {
     fn observe(&self, event: &Event) {
-        let paint = self.0;
+        self.advance(event);
+        let paint = self.paint;
         let line = match &event.kind {
             EventKind::ObjectProgressed {
                 phase,
@@ -151,6 +195,7 @@ impl Observer for Progress {
             }
             _ => return,
         };
-        eprintln!("{}: {line}", event.application.name);
+        self.bar
+            .suspend(|| eprintln!("{}: {line}", event.application.name));
     }
 }

@@ -11,8 +11,8 @@ use gitops::manifest::{Object, Value, objects, yaml::ParseOptions};
 use gitops::memory::{MemoryOptions, MemoryTarget, SimClock};
 use gitops::source::{GitOptions, GitSource};
 use gitops::{
-    ApplicationId, ApplyOptions, Clock, Engine, KustomizeRenderer, Next, RedbStore, Sources,
-    SystemClock, Target,
+    ApplicationId, ApplyOptions, Charts, Clock, Engine, KustomizeRenderer, Next, RedbStore,
+    RemoteBases, Sources, SystemClock, Target,
 };
 
 use crate::args::{State, Which};
@@ -53,19 +53,21 @@ impl Session {
         let target = MemoryTarget::restore(Arc::new(clock.clone()), &options, known);
         let mut git = GitOptions::default();
         git.git_program = Some(PathBuf::from("git"));
-        let sources =
-            Sources::new()
-                .with(Arc::new(FolderSource))
-                .with(Arc::new(GitSource::with_options(
-                    folder.join("mirrors"),
-                    git,
-                )));
+        let git = GitSource::with_options(folder.join("mirrors"), git);
+        let bases = RemoteBases::new(git.clone());
+        let sources = Sources::new()
+            .with(Arc::new(FolderSource))
+            .with(Arc::new(git));
         let store = RedbStore::open(folder.join("state.redb"))?;
         let mut builder = Engine::builder(sources, target.clone(), store)
             .clock(clock.clone())
-            .renderer(KustomizeRenderer::default());
+            .renderer(
+                KustomizeRenderer::default()
+                    .with_remote(bases)
+                    .with_helm(Charts),
+            );
         if let Some(paint) = progress {
-            builder = builder.observer(Progress(paint));
+            builder = builder.observer(Progress::new(paint));
         }
         let session = Self {
             engine: builder.build(),

@@ -34,7 +34,7 @@ use crate::{
 pub use hold::Hold;
 pub use record::{OperationRecord, SyncRequest};
 pub use refresh::Refreshed;
-pub(crate) use refresh::chain;
+pub use refresh::chain;
 
 /// The address under which a cluster knows itself.
 pub const LOCAL_SERVER: &str = "https://kubernetes.default.svc";

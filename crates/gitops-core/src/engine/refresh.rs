@@ -83,8 +83,9 @@ impl Trouble {
     }
 }
 
-/// Writes an error with its causes in one line each.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+/// Writes an error and its causes in one line, each behind the one that it caused.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -3,6 +3,8 @@ use std::path::Path;
 
 use gitops::kustomize::{self, BuildOptions, LoadRestrictor};
 use gitops::manifest::{DirTree, Value, yaml};
+use gitops::source::{GitOptions, GitSource};
+use gitops::{Charts, RemoteBases};
 
 use crate::Outcome;
 use crate::args::{Build, Reorder, Restrictor};
@@ -29,6 +31,19 @@ pub(crate) fn run(args: &Build) -> Outcome {
         Reorder::Legacy => kustomize::Reorder::Legacy,
     });
     options.managed_by_label = args.enable_managedby_label;
+    options.enable_helm = args.enable_helm;
+    options.helm = Some(&Charts);
+    options
+        .helm_kube_version
+        .clone_from(&args.helm_kube_version);
+    options
+        .helm_api_versions
+        .clone_from(&args.helm_api_versions);
+    let mut git = GitOptions::default();
+    git.git_program = Some("git".into());
+    let mirrors = std::env::temp_dir().join("gitops-mirrors");
+    let bases = RemoteBases::new(GitSource::with_options(mirrors, git));
+    options.remote = Some(&bases);
     let built = kustomize::build(&tree, &path, &options)?;
     for warning in &built.warnings {
         eprintln!("{warning}");

@@ -150,7 +150,7 @@ fn add(file: &mut KustomizationFile, what: &EditEntry) -> Result<(), Box<dyn Err
             }
         }
         EditEntry::Configmap(args) => {
-            file.add_generator(GeneratorKind::ConfigMap, &generator(args))?
+            file.add_generator(GeneratorKind::ConfigMap, &generator(args))?;
         }
         EditEntry::Secret(args) => file.add_generator(GeneratorKind::Secret, &generator(args))?,
     }
