@@ -87,11 +87,11 @@ fn health(c: &mut Criterion) {
     let context = Context::new().with_strategy(Strategy::ArgoCd);
     let deployment = deployment();
     group.bench_function("deployment", |b| {
-        b.iter(|| assess(black_box(&deployment), &context))
+        b.iter(|| assess(black_box(&deployment), &context));
     });
     let known = certificate("cert-manager.io/v1");
     group.bench_function("certificate", |b| {
-        b.iter(|| assess(black_box(&known), &context))
+        b.iter(|| assess(black_box(&known), &context));
     });
 
     let own = certificate("example.org/v1");
@@ -116,7 +116,7 @@ fn health(c: &mut Criterion) {
     );
     let context = Context::new().with_rules(&phase);
     group.bench_function("cel-field", |b| {
-        b.iter(|| assess(black_box(&own), &context))
+        b.iter(|| assess(black_box(&own), &context));
     });
     group.finish();
 }

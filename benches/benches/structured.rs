@@ -70,7 +70,7 @@ fn benches(c: &mut Criterion) {
         bench.iter(|| typed(black_box(&live)));
     });
     group.bench_function("field set", |bench| {
-        bench.iter(|| black_box(&a).field_set())
+        bench.iter(|| black_box(&a).field_set());
     });
     group.bench_function("merge", |bench| {
         bench.iter(|| black_box(&a).merge(black_box(&b)));
@@ -79,7 +79,7 @@ fn benches(c: &mut Criterion) {
         bench.iter(|| black_box(&a).compare(black_box(&b)));
     });
     group.bench_function("write a set", |bench| {
-        bench.iter(|| black_box(&fields).to_json())
+        bench.iter(|| black_box(&fields).to_json());
     });
     group.bench_function("read a set", |bench| {
         bench.iter(|| FieldSet::from_json(black_box(&json)));
