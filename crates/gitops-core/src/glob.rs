@@ -56,7 +56,7 @@ pub fn matches(pattern: &str, name: &str, syntax: Syntax) -> bool {
     Glob::new(pattern, syntax).matches(name)
 }
 
-/// As [`matches`] with [`Syntax::Any`], where a leading `!` negates.
+/// As [`matches()`] with [`Syntax::Any`], where a leading `!` negates.
 #[must_use]
 pub fn matches_or_denied(pattern: &str, name: &str) -> bool {
     match pattern.strip_prefix('!') {

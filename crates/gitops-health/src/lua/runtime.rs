@@ -2,7 +2,7 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::time::{Duration, SystemTime};
 
@@ -111,12 +111,20 @@ struct Pool {
     in_use: usize,
 }
 
+/// A script runs on its thread, and somebody waits for it.
+const RUNNING: u8 = 0;
+/// Its time is over and nobody waits any more.
+const GIVEN_UP: u8 = 1;
+/// It has come to its end.
+const ENDED: u8 = 2;
+
 /// A bounded pool of LuaJIT states.
 pub struct LuaRuntime {
     options: LuaOptions,
     /// States without the `string` library, and with it.
     pools: [Mutex<Pool>; 2],
     freed: [Condvar; 2],
+    /// How many scripts were given up on and still run.
     overdue: Arc<AtomicUsize>,
 }
 
@@ -190,17 +198,19 @@ impl LuaRuntime {
         let params = params.map(<[_]>::to_vec);
         let (sender, receiver) = mpsc::sync_channel(1);
         let late = Arc::clone(&self.overdue);
-        late.fetch_add(1, Ordering::Relaxed);
+        let stage = Arc::new(AtomicU8::new(RUNNING));
+        let own_stage = Arc::clone(&stage);
         let spawned = std::thread::Builder::new()
             .name("lua".to_owned())
             .spawn(move || {
                 let result = state.run(&script, &object, params.as_deref(), now, limit);
-                late.fetch_sub(1, Ordering::Relaxed);
+                if own_stage.swap(ENDED, Ordering::AcqRel) == GIVEN_UP {
+                    late.fetch_sub(1, Ordering::AcqRel);
+                }
                 // Nobody listens any more where the script was given up on; the state then goes with it.
                 let _ = sender.send((result, state));
             });
         if let Err(error) = spawned {
-            self.overdue.fetch_sub(1, Ordering::Relaxed);
             self.put(true, None);
             let message = format!("cannot start a thread for the script: {error}");
             return Err(LuaError::Failed { message });
@@ -213,6 +223,13 @@ impl LuaRuntime {
                 result
             }
             Err(_) => {
+                // Counted first: the thread, once it sees that it was given up on, takes itself off.
+                self.overdue.fetch_add(1, Ordering::AcqRel);
+                let given_up =
+                    stage.compare_exchange(RUNNING, GIVEN_UP, Ordering::AcqRel, Ordering::Acquire);
+                if given_up.is_err() {
+                    self.overdue.fetch_sub(1, Ordering::AcqRel);
+                }
                 self.put(true, None);
                 Err(LuaError::TimedOut { limit })
             }
