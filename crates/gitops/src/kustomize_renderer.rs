@@ -81,7 +81,7 @@ impl Renderer for KustomizeRenderer {
         settings.helm = self.helm.as_deref();
         settings.enable_helm = self.helm.is_some();
         let edited = match &options.source.kustomize {
-            Some(kustomize) => edit(tree, path, kustomize, &options.namespace)?,
+            Some(kustomize) => edit(tree, path, kustomize)?,
             None => None,
         };
         let built = match &edited {
@@ -134,7 +134,6 @@ fn edit(
     tree: &dyn FileTree,
     path: &str,
     settings: &KustomizeSource,
-    namespace: &str,
 ) -> Result<Option<(String, String)>, RenderError> {
     if *settings == KustomizeSource::default() {
         return Ok(None);
@@ -165,7 +164,7 @@ fn edit(
             )));
         }
     };
-    apply(&mut kustomization, settings, namespace, tree, path).map_err(invalid)?;
+    apply(&mut kustomization, settings, tree, path).map_err(invalid)?;
     let text = yaml::emit(&Value::Object(kustomization), &yaml::EmitOptions::default());
     Ok(Some((file, text)))
 }
@@ -173,7 +172,6 @@ fn edit(
 fn apply(
     kustomization: &mut Map,
     settings: &KustomizeSource,
-    _: &str,
     tree: &dyn FileTree,
     path: &str,
 ) -> Result<(), String> {

@@ -336,6 +336,18 @@ impl Engine {
         comparison.to_input(settings.clone(), live_namespace)
     }
 
+    /// Returns the desired objects of an operation: at hand, or stored when it was read back after a restart.
+    pub(super) async fn objects_of(
+        &self,
+        id: &ApplicationId,
+        record: &OperationRecord,
+    ) -> Result<Arc<[Object]>, EngineError> {
+        Ok(match &record.objects {
+            Some(objects) => Arc::clone(objects),
+            None => self.history.objects(id, &record.content).await?.into(),
+        })
+    }
+
     /// Takes an operation one step further.
     pub(super) async fn step(
         &self,
@@ -357,10 +369,7 @@ impl Engine {
                 },
             );
         }
-        let objects = match &record.objects {
-            Some(objects) => Arc::clone(objects),
-            None => self.history.objects(id, &record.content).await?.into(),
-        };
+        let objects = self.objects_of(id, &record).await?;
         record.objects = Some(Arc::clone(&objects));
         let scene = match self.scene(id).await {
             Ok(scene) => scene,

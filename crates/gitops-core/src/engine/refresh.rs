@@ -116,7 +116,7 @@ impl Engine {
         let spec = &application.spec;
         let outcome = match self.checked(&application) {
             Ok((connection, project)) => {
-                let resolved = self.resolve(spec.sources(), &project).await;
+                let resolved = self.resolve(spec.sources()).await;
                 self.refresh_with(
                     id,
                     &application,
@@ -193,7 +193,6 @@ impl Engine {
     async fn resolve(
         &self,
         sources: Vec<ApplicationSource>,
-        _: &AppProject,
     ) -> Result<Vec<(ApplicationSource, Revision)>, Trouble> {
         let mut resolved = Vec::with_capacity(sources.len());
         for source in sources {

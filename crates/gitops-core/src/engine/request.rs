@@ -98,10 +98,7 @@ impl Engine {
             });
         };
         let scene = self.scene(id).await?;
-        let objects = match &record.objects {
-            Some(objects) => Arc::clone(objects),
-            None => self.history.objects(id, &record.content).await?.into(),
-        };
+        let objects = self.objects_of(id, &record).await?;
         let comparison = self.compare_for(id, &scene, &objects);
         let input = self.input(&scene, &comparison, &record.settings);
         let world = ClusterWorld {
