@@ -48,6 +48,7 @@
 //! | the root | `gitops-core` | applications, plans, syncs, history, rollback | always |
 //! | `kustomize` | `gitops-kustomize` | `kustomize build` in process | `kustomize` |
 //! | `source` | `gitops-source` | Git repositories | `git` |
+//! | `kube` | `gitops-kube` | Kubernetes API servers as clusters | `kube` |
 //! | `memory` | `gitops-memory` | a Kubernetes API server in a value, for tests | `memory` |
 //!
 //! # Promises
@@ -77,6 +78,8 @@ pub use gitops_diff as diff;
 pub use gitops_health as health;
 #[cfg(feature = "helm")]
 pub use gitops_helm as helm;
+#[cfg(feature = "kube")]
+pub use gitops_kube as kube;
 #[cfg(feature = "kustomize")]
 pub use gitops_kustomize as kustomize;
 pub use gitops_manifest as manifest;

@@ -1,0 +1,2 @@
+//! Kubernetes API servers as targets of the engine.
+#![deny(missing_docs)]
