@@ -471,4 +471,12 @@ pub trait Target: Send + Sync {
     /// # Errors
     /// [`TargetError::NotFound`] and the others.
     async fn delete(&self, key: &ObjectKey, options: &DeleteOptions) -> Result<(), TargetError>;
+
+    /// Returns the same cluster as another user sees it: what is asked of it is asked in the name of that user and
+    /// those groups, with their rights. `None` where this target cannot do so; the engine then refuses what a
+    /// project wants done in another name.
+    fn impersonate(&self, user: &str, groups: &[Str]) -> Option<Arc<dyn Target>> {
+        let _ = (user, groups);
+        None
+    }
 }
