@@ -156,6 +156,30 @@ impl LiveState {
         }
     }
 
+    /// Notes that it has changed whether objects of a kind are known at all.
+    fn concern_kind(&mut self, kind: &GroupKind) {
+        let is = |key: &&ObjectKey| key.kind == kind.kind && key.group == kind.group;
+        let objects: Vec<Object> = self
+            .objects
+            .iter()
+            .filter(|(key, _)| is(key))
+            .map(|(_, object)| object.clone())
+            .collect();
+        for object in &objects {
+            self.concern(object);
+        }
+        let awaited: BTreeSet<Str> = self
+            .interested
+            .iter()
+            .filter(|(key, _)| is(key))
+            .flat_map(|(_, applications)| applications.iter().cloned())
+            .collect();
+        self.epoch += 1;
+        for application in awaited {
+            self.epochs.insert(application, self.epoch);
+        }
+    }
+
     fn unindex(&mut self, object: &Object) {
         let key = object.key();
         if let Some(application) = self.tracking.owner(object)
@@ -331,6 +355,15 @@ impl LiveCache {
                 state.remove(&object);
             }
             WatchEvent::Bookmark(version) => state.version = version,
+            WatchEvent::Unlisted(kind, reason) => {
+                state.unlisted.insert(kind.clone(), reason);
+                state.concern_kind(&kind);
+            }
+            WatchEvent::Listed(kind) => {
+                if state.unlisted.remove(&kind).is_some() {
+                    state.concern_kind(&kind);
+                }
+            }
         }
     }
 

@@ -146,6 +146,11 @@ pub enum WatchEvent {
     Deleted(Object),
     /// Nothing changed up to this version: a watch may be resumed from it.
     Bookmark(Str),
+    /// The objects of this kind can no longer be followed, for this reason. What is known of them may be out of date
+    /// until the kind is [listed](WatchEvent::Listed) again; the watch goes on trying.
+    Unlisted(GroupKind, String),
+    /// The objects of this kind are followed again: what changed meanwhile came before this event.
+    Listed(GroupKind),
 }
 
 /// How an object is written.
