@@ -3,6 +3,7 @@
 mod connect;
 mod discovery;
 mod fake;
+mod real;
 mod requests;
 mod writes;
 
