@@ -5,6 +5,7 @@ mod discovery;
 mod fake;
 mod real;
 mod requests;
+mod watch;
 mod writes;
 
 #[test]
