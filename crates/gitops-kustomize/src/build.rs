@@ -24,7 +24,15 @@ pub struct Build {
     /// What is to be said about the kustomizations, though they could be built.
     pub warnings: Vec<Diagnostic>,
     /// All that is written; shares its content with the objects.
-    documents: Vec<Value>,
+    documents: Vec<Document>,
+}
+
+/// What is written of one resource.
+#[derive(Clone, Debug, PartialEq)]
+struct Document {
+    value: Value,
+    /// Whether its kind has no namespace.
+    cluster: bool,
 }
 
 impl Build {
@@ -37,9 +45,54 @@ impl Build {
             if i > 0 {
                 out.push_str("---\n");
             }
-            yaml::emit_into(document, &options, &mut out);
+            yaml::emit_into(&document.value, &options, &mut out);
         }
         out
+    }
+
+    /// Returns the files that `kustomize build --output FOLDER` writes into a folder that is there: a name and the
+    /// text of each resource. The namespace is part of the name where there is more than one.
+    #[must_use]
+    pub fn to_files(&self) -> Vec<(String, String)> {
+        let text = |value: &Value, path: &[&str]| {
+            let value = value.at(path).and_then(Value::as_str);
+            value.unwrap_or_default().to_lowercase()
+        };
+        let namespace =
+            |document: &Document| match text(&document.value, &["metadata", "namespace"]) {
+                empty if empty.is_empty() => "default".to_owned(),
+                other => other,
+            };
+        let mut namespaces: Vec<String> = self
+            .documents
+            .iter()
+            .filter(|document| !document.cluster)
+            .map(namespace)
+            .collect();
+        namespaces.sort_unstable();
+        namespaces.dedup();
+        let several = namespaces.len() > 1;
+        let options = yaml::EmitOptions::new(yaml::Profile::Sigs);
+        let file = |document: &Document| {
+            let value = &document.value;
+            let api_version = text(value, &["apiVersion"]).replace('/', "_");
+            let parts = [
+                api_version,
+                text(value, &["kind"]),
+                text(value, &["metadata", "name"]),
+            ];
+            let parts: Vec<&str> = parts
+                .iter()
+                .map(String::as_str)
+                .filter(|p| !p.is_empty())
+                .collect();
+            let mut name = parts.join("_") + ".yaml";
+            if several && !document.cluster {
+                name = format!("{}_{name}", namespace(document));
+            }
+            (name, yaml::emit(value, &options))
+        };
+        self.documents.iter().map(file).collect()
     }
 }
 
@@ -87,7 +140,7 @@ fn run<'a>(
     builder: &mut Builder<'a>,
     tree: &'a dyn FileTree,
     path: &str,
-) -> Result<(Vec<Object>, Vec<Value>), Stop> {
+) -> Result<(Vec<Object>, Vec<Document>), Stop> {
     let options = builder.options;
     let restricted = options.load_restrictor == LoadRestrictor::RootOnly;
     let loader = Loader::new(tree, path, restricted, options.remote).map_err(|error| {
@@ -173,6 +226,24 @@ fn finish(
             return Err(Stop);
         }
     }
+    // A transformer may have taken the name or the kind away.
+    for resource in built.resources.as_slice() {
+        if resource.node.is_null_or_empty() {
+            continue;
+        }
+        if let Err(reason) = crate::resource::validate(&resource.node) {
+            let id = resource.id(&builder.world.scope);
+            let mut error = BuildError::new(
+                ErrorKind::Plugin,
+                format!("what becomes of {id} is no resource: {reason}"),
+            );
+            error.place.clone_from(&resource.place);
+            note(builder, target, error);
+        }
+    }
+    if !builder.errors.is_empty() {
+        return Err(Stop);
+    }
     let resources = built.resources.all_mut();
     resources.retain(|resource| !resource.is_local());
     if let Some((first, second)) = built.resources.duplicate(&builder.world.scope) {
@@ -254,7 +325,7 @@ fn to_objects(
     builder: &mut Builder<'_>,
     target: &Target<'_>,
     built: Accumulated,
-) -> Result<(Vec<Object>, Vec<Value>), Stop> {
+) -> Result<(Vec<Object>, Vec<Document>), Stop> {
     let origins = target.kustomization.asks_for("originAnnotations");
     let transformations = target.kustomization.asks_for("transformerAnnotations");
     let resources = built.resources.into_vec();
@@ -263,6 +334,7 @@ fn to_objects(
     for mut resource in resources {
         resource.finish(origins, transformations);
         let id = resource.id(&builder.world.scope).to_owned_id();
+        let cluster = id.as_id().cluster;
         let value = match resource.node.into_value() {
             Ok(value) => value,
             Err(error) => {
@@ -273,7 +345,10 @@ fn to_objects(
                 continue;
             }
         };
-        documents.push(value.clone());
+        documents.push(Document {
+            value: value.clone(),
+            cluster,
+        });
         match Object::try_from(value) {
             Ok(object) => objects.push(object),
             Err(error) => {

@@ -7,7 +7,7 @@ use gitops_manifest::Value;
 use crate::fieldspec::{Conflict, FieldSpec, merge};
 use crate::id::Gvk;
 use crate::kustomization::decode::{Decoder, Spanned};
-use crate::kustomization::parse::field_spec;
+use crate::kustomization::parse::{field_spec, gvk};
 
 /// The kinds that names refer to, each with the fields that refer to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,11 +200,7 @@ pub(crate) fn parse(decoder: &mut Decoder, file: &Spanned) -> Config {
             };
         };
         NameReference {
-            target: Gvk {
-                group: d.str(&f, "group"),
-                version: d.str(&f, "version"),
-                kind: d.str(&f, "kind"),
-            },
+            target: gvk(d, &f),
             fields: d.list(&f, "fieldSpecs", field_spec),
         }
     });

@@ -52,6 +52,7 @@ pub mod edit;
 mod embedded;
 mod error;
 mod fieldspec;
+mod function;
 mod generate;
 mod hash;
 mod helm;
@@ -77,7 +78,10 @@ mod transform;
 
 pub use build::{Build, build};
 pub use error::{BuildError, BuildErrors, ErrorKind, Place};
+pub use function::{
+    ContainerFunction, ExecFunction, Function, FunctionCall, FunctionRunner, Mount,
+    read_resource_list, read_results,
+};
 pub use helm::{HelmRenderer, HelmRequest};
 pub use options::{BuildOptions, Environment, KUSTOMIZE_VERSION, LoadRestrictor, Reorder};
-pub use plugin::FunctionRunner;
 pub use remote::{RemoteError, RemoteLoader, RepositorySpec, RepositorySpecError};

@@ -116,6 +116,11 @@ impl<'a> Loader<'a> {
         &self.root
     }
 
+    /// Returns the remote repository that the folder is in; `None` for the tree of the build.
+    pub(crate) fn repository(&self) -> Option<&str> {
+        self.label.strip_suffix("//")
+    }
+
     /// Returns what a file of the folder is called in messages.
     pub(crate) fn name_of(&self, file: &str) -> Arc<str> {
         let path = match tree::join(&self.root, file) {

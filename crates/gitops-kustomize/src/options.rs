@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use crate::function::FunctionRunner;
 use crate::helm::HelmRenderer;
-use crate::plugin::FunctionRunner;
 use crate::remote::RemoteLoader;
 
 /// Looks up a variable of an environment.

@@ -13,16 +13,6 @@ use crate::resource::Resource;
 use crate::transform::namespace::Subjects;
 use crate::transform::value_add::ValueTarget;
 
-/// A function of the Kubernetes resource model: a generator or transformer in a container or a program. kustomize
-/// starts it; a library leaves that to its host.
-pub trait FunctionRunner: Send + Sync {
-    /// Runs the function that `config` describes on `input` (empty for a generator) and returns its output.
-    ///
-    /// # Errors
-    /// Where the function cannot be run or fails; the text says why.
-    fn run(&self, config: &Object, input: Vec<Object>) -> Result<Vec<Object>, String>;
-}
-
 /// A configured generator or transformer.
 #[derive(Debug)]
 pub(crate) enum Plugin {

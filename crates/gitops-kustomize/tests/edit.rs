@@ -1,7 +1,8 @@
 //! Edits of kustomization files.
 
 use gitops_kustomize::edit::{
-    EditError, Fix, GeneratorEdit, GeneratorKind, ImageEdit, KustomizationFile, PatchEdit,
+    EditError, Fix, GeneratorEdit, GeneratorKind, ImageEdit, KustomizationFile, LabelEdit,
+    PatchEdit, PathField,
 };
 
 fn file(text: &str) -> KustomizationFile {
@@ -78,9 +79,10 @@ fn images_are_read_as_the_program_reads_them() {
 #[test]
 fn labels_annotations_and_generators() {
     let mut edited = file("resources: []\n");
-    edited.add_label("app", "web", false).expect("it is new");
-    edited.add_label("env", "prod", false).expect("it is new");
-    assert!(edited.add_label("app", "other", false).is_err());
+    let plain = LabelEdit::default();
+    edited.add_label("app", "web", &plain).expect("it is new");
+    edited.add_label("env", "prod", &plain).expect("it is new");
+    assert!(edited.add_label("app", "other", &plain).is_err());
     edited.set_label("app", "api").expect("it can be set");
     edited.add_annotation("note", "true").expect("it is new");
     edited.set_replicas("web", 3).expect("it is new");
@@ -190,4 +192,102 @@ fn what_is_no_kustomization_is_refused() {
     let mut edited = file("{resources: [a.yaml]}\n");
     assert!(edited.add_resource("b.yaml").is_err());
     assert_eq!(edited.as_str(), "{resources: [a.yaml]}\n");
+}
+
+#[test]
+fn lists_build_metadata_and_literals() {
+    let mut edited = file("kind: Kustomization\n");
+    for path in ["a.yaml", "b.yaml", "x/c.yaml"] {
+        edited
+            .add_path(PathField::Transformers, path)
+            .expect("it is new");
+    }
+    let removed = edited.remove_paths(PathField::Transformers, "*.yaml");
+    assert_eq!(removed.expect("it is a list"), ["a.yaml", "b.yaml"]);
+    edited
+        .add_build_metadata(&["originAnnotations"])
+        .expect("it is new");
+    assert!(edited.add_build_metadata(&["originAnnotations"]).is_err());
+    assert!(edited.add_build_metadata(&["origin"]).is_err());
+    edited
+        .set_build_metadata(&["managedByLabel"])
+        .expect("it is known");
+    edited
+        .remove_build_metadata(&["originAnnotations"])
+        .expect("none is there");
+    assert_eq!(
+        edited.as_str(),
+        "kind: Kustomization\ntransformers:\n- x/c.yaml\nbuildMetadata:\n- managedByLabel\n"
+    );
+    let mut edited =
+        file("configMapGenerator:\n- name: x # the settings\n  literals:\n  - a=1\n  - b=2\n");
+    let kind = GeneratorKind::ConfigMap;
+    edited
+        .set_generator(kind, "x", "default", &["b=3"], "prod")
+        .expect("it is there");
+    assert_eq!(
+        edited.as_str(),
+        "configMapGenerator:\n- literals:\n  - a=1\n  - b=3\n  name: x\n  namespace: prod\n"
+    );
+    assert!(
+        edited
+            .set_generator(kind, "x", "prod", &["c=3"], "")
+            .is_err()
+    );
+    assert!(edited.set_generator(kind, "y", "", &["c=3"], "").is_err());
+}
+
+#[test]
+fn a_star_keeps_what_an_image_has() {
+    let mut edited = file("images:\n- name: web\n  newName: r/web\n  newTag: v1\n");
+    let image = ImageEdit::parse("web=*:v2").expect("it is an image");
+    edited.set_image(&image).expect("it is a list");
+    assert_eq!(
+        edited.as_str(),
+        "images:\n- name: web\n  newName: r/web\n  newTag: v2\n"
+    );
+}
+
+/// The expected texts were written by `kustomize edit fix --vars`, but for the place of the fields in the file.
+#[test]
+fn variables_become_replacements() {
+    let kustomization = "# top\nresources:\n- base\n- dep.yaml\nvars:\n- name: HOST\n  objref: {kind: Service, name: svc, apiVersion: v1}\n- name: NS\n  objref: {kind: Deployment, name: dep, apiVersion: apps/v1}\n  fieldref: {fieldpath: metadata.namespace}\npatches:\n- path: patch.yaml\n  target: {kind: Deployment}\n";
+    let tree = gitops_manifest::MemoryTree::from_iter([
+        (
+            "top/patch.yaml",
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: dep}\nspec:\n  template:\n    spec:\n      containers:\n      - name: c\n        args: [\"--host=$(HOST)\", \"$(HOST):80\", \"a/$(NS)/b\"]\n",
+        ),
+        (
+            "top/dep.yaml",
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: dep, namespace: x}\nspec:\n  template:\n    metadata:\n      annotations: {a.b/c: $(NS)}\n    spec:\n      containers:\n      - name: c\n        image: i\n        env:\n        - name: H\n          value: $(HOST)\n",
+        ),
+        ("top/base/kustomization.yaml", "resources: [svc.yaml]\n"),
+        (
+            "top/base/svc.yaml",
+            "apiVersion: v1\nkind: Service\nmetadata: {name: svc}\nspec: {externalName: $(HOST).x}\n",
+        ),
+    ]);
+    let mut edited = file(kustomization);
+    let changed = edited
+        .convert_vars(&tree, "top")
+        .expect("all can be replaced");
+    let expected = "# top\nresources:\n- base\n- dep.yaml\npatches:\n- path: patch.yaml\n  target: {kind: Deployment}\nreplacements:\n- source:\n    kind: Service\n    name: svc\n    version: v1\n  targets:\n  - fieldPaths:\n    - spec.externalName\n    options:\n      delimiter: .\n    select:\n      kind: Service\n      name: svc\n      version: v1\n  - fieldPaths:\n    - spec.template.spec.containers.0.env.0.value\n    select:\n      group: apps\n      kind: Deployment\n      name: dep\n      namespace: x\n      version: v1\n  - fieldPaths:\n    - spec.template.spec.containers.0.args.0\n    options:\n      delimiter: =\n      index: 1\n    select:\n      kind: Deployment\n  - fieldPaths:\n    - spec.template.spec.containers.0.args.1\n    options:\n      delimiter: ':'\n    select:\n      kind: Deployment\n- source:\n    fieldPath: metadata.namespace\n    group: apps\n    kind: Deployment\n    name: dep\n    version: v1\n  targets:\n  - fieldPaths:\n    - spec.template.metadata.annotations.[a.b/c]\n    select:\n      group: apps\n      kind: Deployment\n      name: dep\n      namespace: x\n      version: v1\n  - fieldPaths:\n    - spec.template.spec.containers.0.args.2\n    options:\n      delimiter: /\n      index: 1\n    select:\n      kind: Deployment\n";
+    assert_eq!(edited.as_str(), expected);
+    let names: Vec<&str> = changed.iter().map(|(path, _)| path.as_str()).collect();
+    assert_eq!(
+        names,
+        ["top/base/svc.yaml", "top/dep.yaml", "top/patch.yaml"]
+    );
+    assert!(changed[0].1.contains("externalName: HOST_PLACEHOLDER.x}"));
+    assert!(changed[2].1.contains(
+        "[\"--host=HOST_PLACEHOLDER\", \"HOST_PLACEHOLDER:80\", \"a/NS_PLACEHOLDER/b\"]"
+    ));
+
+    let tree = gitops_manifest::MemoryTree::from_iter([(
+        "a.yaml",
+        "kind: X\nmetadata: {name: x}\nspec: {a: 'x$(V)-'}\n",
+    )]);
+    let mut edited = file("resources: [a.yaml]\nvars:\n- name: V\n  objref: {kind: X, name: x}\n");
+    let error = edited.convert_vars(&tree, "").expect_err("no delimiter");
+    assert!(error.to_string().starts_with("a.yaml: "), "{error}");
 }

@@ -190,3 +190,30 @@ fn deep_nesting_and_aliases_end() {
     ];
     assert!(message(&files, "").contains("contains itself"));
 }
+
+/// kustomize's decoder makes texts of numbers, but for the parts that its types embed.
+#[test]
+fn numbers_for_texts_in_configurations() {
+    let labels = |spec: &str| {
+        let kustomization = format!(
+            "resources: [x.yaml]\ntransformers:\n- |-\n  apiVersion: builtin\n  kind: LabelTransformer\n  metadata: {{name: t}}\n  labels: {{a: 5}}\n  fieldSpecs: [{{path: metadata/labels, create: true{spec}}}]\n"
+        );
+        build_files(&[("kustomization.yaml", &kustomization), ("x.yaml", POD)])
+    };
+    assert!(labels("").is_ok());
+    let message = labels(", version: 1")
+        .expect_err("it is a number")
+        .to_string();
+    assert!(
+        message.contains("fieldSpecs[0].version: ") && message.contains("expected text"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_resource_that_loses_its_name_is_an_error() {
+    let kustomization = "resources: [x.yaml]\nreplacements:\n- sourceValue: ''\n  targets:\n  - select: {kind: Pod}\n";
+    let files = [("kustomization.yaml", kustomization), ("x.yaml", POD)];
+    let message = message(&files, "");
+    assert!(message.contains("metadata.name is missing"), "{message}");
+}

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use gitops_kustomize::{
-    BuildOptions, FunctionRunner, HelmRenderer, HelmRequest, RemoteError, RemoteLoader,
-    RepositorySpec, build,
+    BuildOptions, FunctionCall, FunctionRunner, HelmRenderer, HelmRequest, RemoteError,
+    RemoteLoader, RepositorySpec, build, read_resource_list,
 };
 use gitops_manifest::{FileTree, MemoryTree, Object};
 
@@ -54,14 +54,15 @@ impl HelmRenderer for Host {
 }
 
 impl FunctionRunner for Host {
-    fn run(&self, config: &Object, mut input: Vec<Object>) -> Result<Vec<Object>, String> {
-        if config.name() == "fails" {
+    fn run(&self, call: &FunctionCall<'_>) -> Result<Vec<Object>, String> {
+        if call.config.name() == "fails" {
             return Err("it fails".to_owned());
         }
-        for object in &mut input {
+        let mut objects = read_resource_list(&call.resource_list())?;
+        for object in &mut objects {
             object.set_label("seen", "yes");
         }
-        Ok(input)
+        Ok(objects)
     }
 }
 

@@ -95,3 +95,18 @@ fn annotations_become_texts() {
         "apiVersion: v1\nkind: Pod\nmetadata:\n  annotations:\n    a: \"yes\"\n    b: \"012\"\n    c: \"null\"\n  labels:\n    k: 5\n  name: x\n"
     );
 }
+
+/// A patch with options makes texts of its annotations; null takes nothing away then.
+#[test]
+fn null_in_the_annotations_of_a_patch_with_options_is_a_text() {
+    let built = |annotations: &str| {
+        let kustomization = format!(
+            "resources: [d.yaml]\npatches:\n- options: {{allowNameChange: true}}\n  patch: |\n    apiVersion: apps/v1\n    kind: Deployment\n    metadata: {{name: d, annotations: {annotations}}}\n"
+        );
+        let d =
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: d\n  annotations: {a: b}\n";
+        yaml(&[("kustomization.yaml", &kustomization), ("d.yaml", d)])
+    };
+    assert!(built("{a: null}").contains("    a: \"null\"\n"));
+    assert!(built("null").contains("    a: b\n"));
+}

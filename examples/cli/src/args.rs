@@ -160,6 +160,33 @@ pub(crate) struct Build {
     /// The API versions that charts are told, besides Helm's own.
     #[arg(long)]
     pub(crate) helm_api_versions: Vec<String>,
+    /// The program that kustomize renders charts with. Charts are rendered in process here, and it is not started.
+    #[arg(long, default_value = "helm")]
+    pub(crate) helm_command: String,
+    /// Say which charts are rendered, and with what.
+    #[arg(long)]
+    pub(crate) helm_debug: bool,
+    /// Run functions: generators and transformers in containers, and with --enable-exec in programs.
+    #[arg(long)]
+    pub(crate) enable_alpha_plugins: bool,
+    /// Let functions be programs of this machine. Not for kustomizations that are not trusted.
+    #[arg(long)]
+    pub(crate) enable_exec: bool,
+    /// A variable for functions: `KEY=value`, or for containers also `KEY`.
+    #[arg(long, short)]
+    pub(crate) env: Vec<String>,
+    /// What is mounted into the containers of functions: `type=bind,src=…,dst=…,rw=true`.
+    #[arg(long)]
+    pub(crate) mount: Vec<String>,
+    /// Let functions that ask for the network have it.
+    #[arg(long)]
+    pub(crate) network: bool,
+    /// The network of containers. As in kustomize it changes nothing: they get the host's or none.
+    #[arg(long, default_value = "bridge")]
+    pub(crate) network_name: String,
+    /// Run containers as the present user, and not as nobody.
+    #[arg(long)]
+    pub(crate) as_current_user: bool,
     /// A file, or a folder for a file per resource, instead of the standard output.
     #[arg(long, short)]
     pub(crate) output: Option<PathBuf>,
@@ -284,59 +311,188 @@ pub(crate) enum EditCommand {
     /// Add an entry.
     Add {
         #[command(subcommand)]
-        what: EditEntry,
+        what: AddEntry,
     },
     /// Remove an entry.
     Remove {
         #[command(subcommand)]
-        what: EditEntry,
+        what: RemoveEntry,
     },
     /// Bring deprecated fields into their present form.
-    Fix,
+    Fix {
+        /// Turn variables into replacements too. Files that hold variables change; look at what comes out of it.
+        #[arg(long)]
+        vars: bool,
+    },
 }
 
 #[derive(Subcommand)]
 pub(crate) enum SetEntry {
-    /// Images: `name=newName:newTag@digest`, parts left out at will.
-    Image { images: Vec<String> },
+    /// Images: `name=newName:newTag@digest`, parts left out at will; `*` keeps what is there.
+    Image {
+        #[arg(required = true)]
+        images: Vec<String>,
+    },
     /// The namespace of all resources.
     Namespace { namespace: String },
     /// The prefix of all names.
-    Nameprefix { prefix: String },
+    Nameprefix {
+        #[arg(allow_hyphen_values = true)]
+        prefix: String,
+    },
     /// The suffix of all names.
-    Namesuffix { suffix: String },
+    Namesuffix {
+        #[arg(allow_hyphen_values = true)]
+        suffix: String,
+    },
     /// Replicas: `name=count`.
-    Replicas { replicas: Vec<String> },
+    Replicas {
+        #[arg(required = true)]
+        replicas: Vec<String>,
+    },
     /// Labels: `key:value`.
-    Label(Pair),
+    Label(Pairs),
     /// Annotations: `key:value`.
-    Annotation(Pair),
+    Annotation(Pairs),
+    /// The options of buildMetadata: those and no others.
+    Buildmetadata(Options),
+    /// Literals of a generator of a ConfigMap, or its namespace.
+    Configmap(SetGenerator),
+    /// Literals of a generator of a Secret, or its namespace.
+    Secret(SetGenerator),
 }
 
 #[derive(Subcommand)]
-pub(crate) enum EditEntry {
-    /// Resources.
-    Resource { paths: Vec<String> },
+pub(crate) enum AddEntry {
+    /// Resources: paths, patterns of the shell, addresses.
+    Resource {
+        #[arg(required = true)]
+        paths: Vec<String>,
+        /// Take paths as they are said, whether they are there or not.
+        #[arg(long)]
+        no_verify: bool,
+    },
+    /// Bases; they go into resources.
+    Base(Paths),
     /// Components.
-    Component { paths: Vec<String> },
+    Component(Paths),
+    /// Files of transformer configurations.
+    Configuration(Paths),
+    /// Files of generators.
+    Generator(Paths),
+    /// Files of transformers.
+    Transformer(Paths),
     /// A patch.
     Patch(PatchArgs),
-    /// Labels: `key:value`, to be removed by `key`.
-    Label(Pair),
-    /// Annotations: `key:value`, to be removed by `key`.
-    Annotation(Pair),
+    /// Labels: `key:value`.
+    Label(Labels),
+    /// Annotations: `key:value`.
+    Annotation {
+        #[command(flatten)]
+        pairs: Pairs,
+        /// Take the place of one that is there.
+        #[arg(long, short)]
+        force: bool,
+    },
+    /// Options of buildMetadata.
+    Buildmetadata(Options),
     /// A generator of a ConfigMap.
     Configmap(Generator),
     /// A generator of a Secret.
     Secret(Generator),
 }
 
+#[derive(Subcommand)]
+pub(crate) enum RemoveEntry {
+    /// Resources, by path or pattern.
+    Resource(Paths),
+    /// Components, by path or pattern.
+    Component(Paths),
+    /// Files of transformers, by path or pattern.
+    Transformer(Paths),
+    /// A patch.
+    Patch(PatchArgs),
+    /// Labels, by key.
+    Label(Keys),
+    /// Annotations, by key.
+    Annotation(Keys),
+    /// Options of buildMetadata.
+    Buildmetadata(Options),
+    /// Generators of ConfigMaps, by name.
+    Configmap(Names),
+    /// Generators of Secrets, by name.
+    Secret(Names),
+}
+
 #[derive(Args)]
-pub(crate) struct Pair {
+pub(crate) struct Paths {
+    /// Paths; several are separated by blanks or commas.
+    #[arg(required = true, value_delimiter = ',')]
+    pub(crate) paths: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// originAnnotations, transformerAnnotations, managedByLabel; several are separated by commas.
+    #[arg(required = true, value_delimiter = ',')]
+    pub(crate) options: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Pairs {
+    /// `key:value`; several are separated by blanks or commas.
+    #[arg(required = true)]
     pub(crate) pairs: Vec<String>,
+}
+
+#[derive(Args)]
+pub(crate) struct Keys {
+    /// Keys; several are separated by commas.
+    #[arg(required = true, value_delimiter = ',')]
+    pub(crate) keys: Vec<String>,
+    /// Say nothing of those that are not there.
+    #[arg(long, short)]
+    pub(crate) ignore_non_existence: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Names {
+    /// Names; several are separated by commas.
+    #[arg(required = true, value_delimiter = ',')]
+    pub(crate) names: Vec<String>,
+    /// The namespace.
+    #[arg(long, default_value = "")]
+    pub(crate) namespace: String,
+}
+
+#[derive(Args)]
+pub(crate) struct Labels {
+    #[command(flatten)]
+    pub(crate) pairs: Pairs,
     /// Leave selectors as they are.
     #[arg(long)]
     pub(crate) without_selector: bool,
+    /// Put them into the templates of pods.
+    #[arg(long, requires = "without_selector")]
+    pub(crate) include_templates: bool,
+    /// Take the place of one that is there.
+    #[arg(long, short)]
+    pub(crate) force: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct SetGenerator {
+    /// The name.
+    pub(crate) name: String,
+    /// `key=value`, of a key that is there.
+    #[arg(long)]
+    pub(crate) from_literal: Vec<String>,
+    /// The namespace that it has.
+    #[arg(long, default_value = "")]
+    pub(crate) namespace: String,
+    /// The namespace that it is to have.
+    #[arg(long, default_value = "")]
+    pub(crate) new_namespace: String,
 }
 
 #[derive(Args)]
@@ -383,8 +539,8 @@ pub(crate) struct Generator {
     /// `key=value`.
     #[arg(long)]
     pub(crate) from_literal: Vec<String>,
-    /// `path` or `key=path`.
-    #[arg(long)]
+    /// `path` or `key=path`; the path may be a pattern.
+    #[arg(long, value_delimiter = ',')]
     pub(crate) from_file: Vec<String>,
     /// A file of `key=value` lines.
     #[arg(long)]

@@ -8,6 +8,7 @@
 mod args;
 mod commands;
 mod folder;
+mod functions;
 mod output;
 mod session;
 

@@ -1,7 +1,7 @@
 //! Edits of any kustomization: the result is one again.
 #![no_main]
 
-use gitops_kustomize::edit::{ImageEdit, KustomizationFile};
+use gitops_kustomize::edit::{ImageEdit, KustomizationFile, LabelEdit};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -13,7 +13,7 @@ fuzz_target!(|text: &str| {
     if let Ok(image) = ImageEdit::parse("a=b:c") {
         let _ = file.set_image(&image);
     }
-    let _ = file.add_label("k", "v", false);
+    let _ = file.add_label("k", "v", &LabelEdit::default());
     let _ = file.set_annotation("k", "v");
     let _ = file.fix(|_| true);
     assert!(KustomizationFile::parse(file.as_str()).is_ok());

@@ -8,6 +8,7 @@ use super::accumulate::custom_origin;
 use super::{Accumulated, Builder, Built, Stop, Target};
 use crate::error::{BuildError, ErrorKind};
 use crate::fieldspec::{FieldSpec, FieldSpecs};
+use crate::function::{Function, FunctionCall};
 use crate::generate::{self, Generated, Mistake};
 use crate::helm::HelmRequest;
 use crate::kustomization::decode::Decoder;
@@ -16,7 +17,8 @@ use crate::node::Node;
 use crate::origin::Origin;
 use crate::plugin::{self, AffixConfig, IamPolicy, PatchConfig, Plugin, ValueAddConfig};
 use crate::read;
-use crate::resource::Resource;
+use crate::resmap::ResMap;
+use crate::resource::{Behavior, Resource};
 use crate::transform::names::Affix;
 use crate::transform::{images, metadata, names, namespace, patches, replicas, value_add};
 
@@ -94,8 +96,14 @@ impl<'a> Builder<'a> {
                 );
             }
             Plugin::Function(function) => {
-                let output = self.function(target, config, &function, Vec::new())?;
-                from_objects(output)
+                let output = self.function(target, config, &function, None)?;
+                let mut made = from_objects(output);
+                for resource in &mut made {
+                    if let Err(error) = generator_options(resource) {
+                        return Err(self.plugin_error(target, config, error));
+                    }
+                }
+                made
             }
             _ => {
                 let error = BuildError::new(ErrorKind::Plugin, "it is no generator");
@@ -127,8 +135,8 @@ impl<'a> Builder<'a> {
         &mut self,
         target: &Target<'_>,
         config: &Resource,
-        function: &Object,
-        input: Vec<Object>,
+        object: &Object,
+        input: Option<Vec<Object>>,
     ) -> Built<Vec<Object>> {
         let refused =
             |message: &str, hint: &str| BuildError::new(ErrorKind::Unsupported, message).hint(hint);
@@ -141,10 +149,22 @@ impl<'a> Builder<'a> {
                 "it is a function, and functions are not enabled",
                 "set enable_functions (--enable-alpha-plugins)",
             ),
-            Some(runner) => match runner.run(function, input) {
-                Ok(output) => return Ok(output),
-                Err(reason) => BuildError::new(ErrorKind::Plugin, reason),
-            },
+            Some(runner) => {
+                let done = Function::of(object).and_then(|function| {
+                    runner.run(&FunctionCall {
+                        config: object,
+                        function: function.as_ref(),
+                        is_generator: input.is_none(),
+                        input: input.unwrap_or_default(),
+                        folder: target.loader.root(),
+                        repository: target.loader.repository(),
+                    })
+                });
+                match done {
+                    Ok(output) => return Ok(output),
+                    Err(reason) => BuildError::new(ErrorKind::Plugin, reason),
+                }
+            }
         };
         Err(self.plugin_error(target, config, error))
     }
@@ -379,32 +399,45 @@ impl<'a> Builder<'a> {
                 }
             }
         }
-        let output = self.function(target, config, function, input)?;
+        let output = self.function(target, config, function, Some(input))?;
         let scope = self.world.scope.clone();
-        let fresh = from_objects(output);
-        let mut old: rustc_hash::FxHashMap<_, Resource> = std::mem::take(&mut into.resources)
-            .into_vec()
-            .into_iter()
-            .map(|resource| (resource.id(&scope).to_owned_id(), resource))
-            .collect();
-        for resource in fresh {
-            let known = old.remove(&resource.id(&scope).to_owned_id());
-            let resource = match known {
-                Some(known) => Resource {
+        let mut fresh = rustc_hash::FxHashMap::default();
+        let mut order = Vec::with_capacity(output.len());
+        for resource in from_objects(output) {
+            let id = resource.id(&scope).to_owned_id();
+            let shown = id.as_id().to_string();
+            if fresh.insert(id.clone(), resource).is_some() {
+                let error = BuildError::new(
+                    ErrorKind::Conflict,
+                    format!("it gives two resources with the id {shown}"),
+                );
+                return Err(self.plugin_error(target, config, error));
+            }
+            order.push(id);
+        }
+        // What is there stays where it is; what is not given back goes; what is new comes last.
+        let mut kept = ResMap::default();
+        let mut rest = Vec::new();
+        for known in std::mem::take(&mut into.resources).into_vec() {
+            if let Some(resource) = fresh.remove(&known.id(&scope).to_owned_id()) {
+                rest.push(Resource {
                     node: resource.node,
                     ..known
-                },
-                None => resource,
-            };
-            into.resources.append(resource, &scope).map_err(|taken| {
+                });
+            }
+        }
+        rest.extend(order.iter().filter_map(|id| fresh.remove(id)));
+        for resource in rest {
+            kept.append(resource, &scope).map_err(|taken| {
                 let id = taken.0.id(&scope).to_string();
                 let error = BuildError::new(
                     ErrorKind::Conflict,
-                    format!("it gives two resources with the id {id}"),
+                    format!("there is a resource with the id {id} already"),
                 );
                 self.plugin_error(target, config, error)
             })?;
         }
+        into.resources = kept;
         Ok(())
     }
 
@@ -607,6 +640,35 @@ fn from_objects(objects: Vec<Object>) -> Vec<Resource> {
         .into_iter()
         .map(|object| Resource::new(Node::from_value(&object.into()), None))
         .collect()
+}
+
+/// Takes over what a function says of a resource that it makes: whether its name gets a hash, and what becomes of one
+/// that is there.
+fn generator_options(resource: &mut Resource) -> Result<(), BuildError> {
+    const HASH: &str = "kustomize.config.k8s.io/needs-hash";
+    const BEHAVIOR: &str = "kustomize.config.k8s.io/behavior";
+    let mut annotations = resource.meta_map("annotations");
+    let find = |name: &str| {
+        let entry = annotations.iter().find(|(key, _)| key == name);
+        entry.map(|(_, text)| text.clone())
+    };
+    let (hash, behavior) = (find(HASH), find(BEHAVIOR));
+    if let Some(text) = hash {
+        resource.needs_hash |= match text.as_str() {
+            "1" | "t" | "T" | "true" | "TRUE" | "True" => true,
+            "0" | "f" | "F" | "false" | "FALSE" | "False" => false,
+            other => {
+                return Err(BuildError::new(
+                    ErrorKind::Plugin,
+                    format!("the annotation {HASH} is `{other}` and neither true nor false"),
+                ));
+            }
+        };
+    }
+    resource.behavior = Some(Behavior::parse(behavior.as_deref().unwrap_or_default()));
+    annotations.retain(|(key, _)| key != HASH && key != BEHAVIOR);
+    resource.set_meta_map("annotations", annotations);
+    Ok(())
 }
 
 fn iam_policy(policy: &IamPolicy) -> Result<Resource, BuildError> {

@@ -340,6 +340,10 @@ impl<'a> Builder<'a> {
             for one in patches {
                 one.allow_name_change |= patch.allow_name_change;
                 one.allow_kind_change |= patch.allow_kind_change;
+                if patch.allow_name_change || patch.allow_kind_change {
+                    // kustomize keeps these marks as annotations, and makes texts of all others on the way.
+                    one.settle_annotations();
+                }
             }
         }
         Ok((loaded, source))

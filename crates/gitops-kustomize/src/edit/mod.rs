@@ -4,9 +4,11 @@
 //! entry that is added, changed or removed touches its own lines, and comments, order and layout of all others stay.
 
 mod fix;
+mod lists;
 mod text;
+mod vars;
 
-use gitops_manifest::{Map, Str, Value};
+use gitops_manifest::{FileTree, Map, Str, Value};
 
 use crate::kustomization::decode::Decoder;
 use crate::kustomization::parse;
@@ -14,6 +16,7 @@ use crate::read;
 use text::File;
 
 pub use fix::Fix;
+pub use lists::{PathField, matches_pattern};
 
 /// Why a kustomization file could not be edited.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,7 +57,7 @@ pub enum EditError {
 /// The result of an edit.
 pub type Result<T, E = EditError> = std::result::Result<T, E>;
 
-/// A new image: what of it is empty stays as it is.
+/// A new image: what of it is empty stays as it is, and so does what is `*`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ImageEdit {
@@ -144,6 +147,18 @@ impl PatchEdit {
         }
         Value::Object(map)
     }
+}
+
+/// How a label is added.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LabelEdit {
+    /// Whether it goes into selectors too.
+    pub with_selectors: bool,
+    /// Whether it goes into the templates of pods too; of a label without selectors.
+    pub include_templates: bool,
+    /// Whether it takes the place of one with another value.
+    pub force: bool,
 }
 
 /// A ConfigMap or Secret to be generated.
@@ -307,15 +322,19 @@ impl KustomizationFile {
                 None => Map::new(),
             };
             entry.insert("name", image.name.as_str());
-            if !image.new_name.is_empty() {
+            if !matches!(image.new_name.as_str(), "" | "*") {
                 entry.insert("newName", image.new_name.as_str());
             }
             if !image.new_tag.is_empty() || !image.digest.is_empty() {
                 for (key, text) in [("newTag", &image.new_tag), ("digest", &image.digest)] {
-                    if text.is_empty() {
-                        entry.remove(key);
-                    } else {
-                        entry.insert(key, text.as_str());
+                    match text.as_str() {
+                        "*" => {}
+                        "" => {
+                            entry.remove(key);
+                        }
+                        text => {
+                            entry.insert(key, text);
+                        }
                     }
                 }
             }
@@ -444,28 +463,32 @@ impl KustomizationFile {
         })
     }
 
-    /// Adds a label: to `labels` without selectors, or to `commonLabels`, which also goes into selectors.
+    /// Adds a label: to `commonLabels`, which also go into selectors, or to `labels`, as the options say.
     ///
     /// # Errors
-    /// Where there is one with another value.
-    pub fn add_label(&mut self, key: &str, value: &str, with_selectors: bool) -> Result<()> {
-        if with_selectors {
-            return self.change(|file| add_pair(file, "commonLabels", key, value, false));
+    /// Where there is one already, unless it is to be overwritten.
+    pub fn add_label(&mut self, key: &str, value: &str, options: &LabelEdit) -> Result<()> {
+        if options.with_selectors {
+            return self.change(|file| add_pair(file, "commonLabels", key, value, options.force));
         }
         self.change(|file| {
             let list = file.list("labels")?;
+            let is_on = |entry: &Value, field: &str| entry.get(field) == Some(&Value::from(true));
             let plain = |entry: &Value| {
-                entry
-                    .as_object()
-                    .is_some_and(|map| map.len() == 1 && map.contains_key("pairs"))
+                !is_on(entry, "includeSelectors")
+                    && is_on(entry, "includeTemplates") == options.include_templates
+                    && entry.get("fields").is_none()
             };
-            let at = list.position(plain);
-            let mut pairs = at
-                .and_then(|i| list.get(i).get("pairs")?.as_object().cloned())
-                .unwrap_or_default();
+            let with_key = |entry: &Value| plain(entry) && entry.at(&["pairs", key]).is_some();
+            let at = list.position(with_key).or_else(|| list.position(plain));
+            let mut entry = match at {
+                Some(i) => list.get(i).as_object().cloned().unwrap_or_default(),
+                None => Map::new(),
+            };
+            let pairs = entry.entry_object("pairs");
             if pairs
                 .get(key)
-                .is_some_and(|old| old.as_str() != Some(value))
+                .is_some_and(|old| !options.force && old.as_str() != Some(value))
             {
                 return Err(EditError::Present {
                     field: "labels",
@@ -473,8 +496,9 @@ impl KustomizationFile {
                 });
             }
             pairs.insert(key, value);
-            let mut entry = Map::new();
-            entry.insert("pairs", pairs);
+            if options.include_templates {
+                entry.insert("includeTemplates", true);
+            }
             list.put(at, Value::Object(entry));
             Ok(())
         })
@@ -579,7 +603,8 @@ impl KustomizationFile {
         self.change(|file| {
             let list = file.list(kind.field())?;
             let at = list.position(|entry| {
-                text_of(entry, "name") == new.name && text_of(entry, "namespace") == new.namespace
+                text_of(entry, "name") == new.name
+                    && lists::same_namespace(text_of(entry, "namespace"), &new.namespace)
             });
             let mut entry = match at {
                 Some(i) => list.get(i).as_object().cloned().unwrap_or_default(),
@@ -630,7 +655,8 @@ impl KustomizationFile {
         namespace: &str,
     ) -> Result<()> {
         self.remove_entry(kind.field(), name, |entry| {
-            text_of(entry, "name") == name && text_of(entry, "namespace") == namespace
+            text_of(entry, "name") == name
+                && lists::same_namespace(text_of(entry, "namespace"), namespace)
         })
     }
 
@@ -645,6 +671,22 @@ impl KustomizationFile {
     /// Where a label is in `commonLabels` and `labels`, or the file cannot be edited.
     pub fn fix(&mut self, is_file: impl Fn(&str) -> bool) -> Result<Vec<Fix>> {
         self.change(|file| fix::fix(file, &is_file))
+    }
+
+    /// Turns `vars` into `replacements`, as `kustomize edit fix --vars` does, and returns the files that change with
+    /// it: their paths in the tree and their new texts, in which `NAME_PLACEHOLDER` stands where `$(NAME)` stood.
+    ///
+    /// `folder` is the folder of this file in `tree`. Look at what comes out of it: replacements know fewer places
+    /// than variables do, and a file that another kustomization uses too changes for both.
+    ///
+    /// # Errors
+    /// Where a variable stands where no replacement can put a value, or the file cannot be edited.
+    pub fn convert_vars(
+        &mut self,
+        tree: &dyn FileTree,
+        folder: &str,
+    ) -> Result<Vec<(String, String)>> {
+        self.change(|file| vars::convert(file, tree, folder))
     }
 }
 

@@ -213,6 +213,15 @@ impl Decoder {
         Some(fields)
     }
 
+    /// Decodes the fields of a part that Go embeds in another: its decoder does not see their types, and makes no
+    /// texts of numbers there.
+    pub(crate) fn embedded<T>(&mut self, decode: impl FnOnce(&mut Self) -> T) -> T {
+        let lenient = std::mem::replace(&mut self.lenient, false);
+        let out = decode(self);
+        self.lenient = lenient;
+        out
+    }
+
     pub(crate) fn str(&mut self, fields: &Fields<'_>, name: &str) -> Str {
         self.text(fields, name).value
     }

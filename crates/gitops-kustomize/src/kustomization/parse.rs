@@ -196,12 +196,12 @@ fn metadata(d: &mut Decoder, f: &Fields<'_>) {
     }
 }
 
-fn gvk(d: &mut Decoder, f: &Fields<'_>) -> Gvk {
-    Gvk {
+pub(crate) fn gvk(d: &mut Decoder, f: &Fields<'_>) -> Gvk {
+    d.embedded(|d| Gvk {
         group: d.str(f, "group"),
         version: d.str(f, "version"),
         kind: d.str(f, "kind"),
-    }
+    })
 }
 
 /// Reads a field spec.
@@ -258,8 +258,8 @@ pub(crate) fn selector(d: &mut Decoder, value: &Spanned, path: &str) -> Selector
     };
     Selector {
         gvk: gvk(d, &f),
-        name: d.str(&f, "name"),
-        namespace: d.str(&f, "namespace"),
+        name: d.embedded(|d| d.str(&f, "name")),
+        namespace: d.embedded(|d| d.str(&f, "namespace")),
         annotations: d.str(&f, "annotationSelector"),
         labels: d.str(&f, "labelSelector"),
     }
@@ -346,8 +346,8 @@ fn source(d: &mut Decoder, value: &Spanned, path: &str) -> Source {
     };
     Source {
         gvk: gvk(d, &f),
-        name: d.str(&f, "name"),
-        namespace: d.str(&f, "namespace"),
+        name: d.embedded(|d| d.str(&f, "name")),
+        namespace: d.embedded(|d| d.str(&f, "namespace")),
         field_path: d.str(&f, "fieldPath"),
         options: f
             .get("options")
@@ -401,7 +401,7 @@ pub(crate) fn replacement_field(d: &mut Decoder, value: &Spanned, path: &str) ->
     };
     ReplacementField {
         path: d.text(&f, "path"),
-        replacement: replacement_of(d, &f),
+        replacement: d.embedded(|d| replacement_of(d, &f)),
     }
 }
 
@@ -535,7 +535,7 @@ fn generator_of(d: &mut Decoder, f: &Fields<'_>) -> GeneratorArgs {
 /// Reads an entry of `configMapGenerator`.
 pub(crate) fn generator(d: &mut Decoder, value: &Spanned, path: &str) -> GeneratorArgs {
     match d.fields(value, path, GENERATOR) {
-        Some(f) => generator_of(d, &f),
+        Some(f) => d.embedded(|d| generator_of(d, &f)),
         None => GeneratorArgs::default(),
     }
 }
@@ -543,10 +543,10 @@ pub(crate) fn generator(d: &mut Decoder, value: &Spanned, path: &str) -> Generat
 /// Reads an entry of `secretGenerator`.
 pub(crate) fn secret_generator(d: &mut Decoder, value: &Spanned, path: &str) -> GeneratorArgs {
     match d.fields(value, path, SECRET_GENERATOR) {
-        Some(f) => GeneratorArgs {
+        Some(f) => d.embedded(|d| GeneratorArgs {
             secret_type: d.str(&f, "type"),
             ..generator_of(d, &f)
-        },
+        }),
         None => GeneratorArgs::default(),
     }
 }
@@ -556,10 +556,10 @@ pub(crate) fn helm_globals(d: &mut Decoder, value: &Spanned, path: &str) -> Helm
     let Some(f) = d.fields(value, path, &["chartHome", "configHome"]) else {
         return HelmGlobals::default();
     };
-    HelmGlobals {
+    d.embedded(|d| HelmGlobals {
         chart_home: d.str(&f, "chartHome"),
         config_home: d.str(&f, "configHome"),
-    }
+    })
 }
 
 /// Reads an entry of `helmCharts`.
@@ -588,7 +588,7 @@ pub(crate) fn helm_chart(d: &mut Decoder, value: &Spanned, path: &str) -> HelmCh
     };
     d.bool(&f, "debug");
     d.bool(&f, "devel");
-    HelmChart {
+    d.embedded(|d| HelmChart {
         name: d.str(&f, "name"),
         version: d.str(&f, "version"),
         repo: d.str(&f, "repo"),
@@ -605,7 +605,7 @@ pub(crate) fn helm_chart(d: &mut Decoder, value: &Spanned, path: &str) -> HelmCh
         name_template: d.str(&f, "nameTemplate"),
         skip_tests: d.bool(&f, "skipTests"),
         at: value.at,
-    }
+    })
 }
 
 /// Reads the deprecated `helmChartInflationGenerator` into `helmCharts` and `helmGlobals`.

@@ -1,24 +1,48 @@
 use std::fs;
 use std::path::Path;
 
-use gitops::kustomize::{self, BuildOptions, LoadRestrictor};
-use gitops::manifest::{DirTree, Value, yaml};
+use gitops::kustomize::{self, BuildOptions, HelmRenderer, HelmRequest, LoadRestrictor};
+use gitops::manifest::{DirTree, FileTree};
 use gitops::source::{GitOptions, GitSource};
 use gitops::{Charts, RemoteBases};
 
 use crate::Outcome;
 use crate::args::{Build, Reorder, Restrictor};
+use crate::functions::Functions;
+
+/// Renders charts, and says which, if asked to.
+struct DebugCharts(bool);
+
+impl HelmRenderer for DebugCharts {
+    fn render(&self, tree: &dyn FileTree, request: &HelmRequest) -> Result<String, String> {
+        if self.0 {
+            eprintln!(
+                "rendering the chart {} as {} in {:?} with the values {}",
+                request.chart,
+                request.release_name,
+                request.namespace,
+                request.values.to_json()
+            );
+        }
+        Charts.render(tree, request)
+    }
+}
+
+/// Returns the top of the repository that a folder is in; the root of the file system where it is in none.
+pub(crate) fn repository_root(folder: &Path) -> &Path {
+    folder
+        .ancestors()
+        .find(|folder| folder.join(".git").exists())
+        .or_else(|| folder.ancestors().last())
+        .unwrap_or(Path::new("/"))
+}
 
 pub(crate) fn run(args: &Build) -> Outcome {
     let folder = fs::canonicalize(&args.folder)
         .map_err(|error| format!("{} cannot be read: {error}", args.folder.display()))?;
     // Bases may lie outside the folder, as for kustomize: the tree is the file system from the top of the
     // repository, or all of it.
-    let root = folder
-        .ancestors()
-        .find(|folder| folder.join(".git").exists())
-        .or_else(|| folder.ancestors().last())
-        .unwrap_or(Path::new("/"));
+    let root = repository_root(&folder);
     let tree = DirTree::open(root)?;
     let path = folder.strip_prefix(root)?.display().to_string();
     let mut options = BuildOptions::default();
@@ -30,9 +54,17 @@ pub(crate) fn run(args: &Build) -> Outcome {
         Reorder::None => kustomize::Reorder::None,
         Reorder::Legacy => kustomize::Reorder::Legacy,
     });
-    options.managed_by_label = args.enable_managedby_label;
-    options.enable_helm = args.enable_helm;
-    options.helm = Some(&Charts);
+    options.managed_by_label = args.enable_managedby_label
+        || std::env::var_os("KUSTOMIZE_ENABLE_MANAGEDBY_LABEL").is_some_and(|on| on == "on");
+    options.enable_helm = args.enable_helm || args.enable_alpha_plugins;
+    let charts = DebugCharts(args.helm_debug);
+    options.helm = Some(&charts);
+    if args.helm_command != "helm" {
+        eprintln!("--helm-command is not used: charts are rendered in process");
+    }
+    let functions = Functions::new(root.to_owned(), args);
+    options.enable_functions = args.enable_alpha_plugins;
+    options.functions = Some(&functions);
     options
         .helm_kube_version
         .clone_from(&args.helm_kube_version);
@@ -51,14 +83,7 @@ pub(crate) fn run(args: &Build) -> Outcome {
     match &args.output {
         None => print!("{}", built.to_yaml()),
         Some(folder) if folder.is_dir() => {
-            for object in &built.objects {
-                let group = object.api_version().replace('/', "_").to_lowercase();
-                let name = format!(
-                    "{group}_{}_{}.yaml",
-                    object.kind().to_lowercase(),
-                    object.name()
-                );
-                let text = yaml::emit(&Value::from(object.clone()), &yaml::EmitOptions::default());
+            for (name, text) in built.to_files() {
                 fs::write(folder.join(name), text)?;
             }
         }
