@@ -286,3 +286,14 @@ proptest! {
         prop_assert_eq!(back.is_some(), assess(&object, &Context::new()).is_some());
     }
 }
+
+/// What Argo CD's own script gives for it: a phase that says nothing is no health.
+#[test]
+fn an_empty_phase_of_a_rollout_is_unknown() {
+    let object = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "x"}, "spec": {}, "status": {"phase": ""}});
+    let expected = (
+        HealthStatus::Unknown,
+        "Lua returned an invalid health status".to_owned(),
+    );
+    assert_eq!(judge(&object), Some(expected));
+}

@@ -217,3 +217,20 @@ fn a_resource_that_loses_its_name_is_an_error() {
     let message = message(&files, "");
     assert!(message.contains("metadata.name is missing"), "{message}");
 }
+
+/// kustomize merges what a component gives into nothing, and so finds conflicts that it let pass before.
+#[test]
+fn a_component_whose_configuration_contradicts_what_is_built_in_is_refused() {
+    let files = [
+        ("kustomization.yaml", "components: [c]\n"),
+        (
+            "c/kustomization.yaml",
+            "kind: Component\nconfigurations: [config.yaml]\n",
+        ),
+        (
+            "c/config.yaml",
+            "commonLabels:\n- {path: metadata/labels, kind: Widget}\n",
+        ),
+    ];
+    assert!(message(&files, "").contains("metadata/labels"));
+}

@@ -42,8 +42,8 @@ pub(super) fn rollout(object: &Object) -> Verdict {
         let status = match phase.as_str() {
             "Paused" => Suspended,
             other => match other.parse() {
-                Ok(status) => status,
-                Err(_) => return Verdict::fixed(Unknown, "Lua returned an invalid health status"),
+                Ok(status) if status != HealthStatus::Unset => status,
+                _ => return Verdict::fixed(Unknown, "Lua returned an invalid health status"),
             },
         };
         return Verdict::new(status, message).since(progressing_since(object));

@@ -237,7 +237,15 @@ impl<'a> Builder<'a> {
             .hint("name it under resources");
             return Err(self.fail_at(target, path.at, field, error));
         }
-        self.accumulate(&below, into)
+        let mut built = self.accumulate(&below, into)?;
+        // kustomize merges what comes out of a component into nothing, and by that looks for conflicts once more.
+        let mut config = Config::default();
+        config.merge(&built.config).map_err(|conflict| {
+            let error = BuildError::new(ErrorKind::Kustomization, conflict.to_string());
+            self.fail_at(target, path.at, field, error)
+        })?;
+        built.config = config;
+        Ok(built)
     }
 
     pub(super) fn merge(
