@@ -585,10 +585,9 @@ fn check_keys(entries: &[(Scalar, Node)]) -> Result<(), ValueError> {
         let kind = match (key.tag, key.quoted) {
             (Tag::Str, _) | (_, true) => continue,
             (Tag::Open, false) => match scalar::resolve(&key.text) {
-                Tag::Str | Tag::Timestamp => continue,
+                Tag::Str => continue,
                 other => scalar::tag_name(other),
             },
-            (Tag::Timestamp | Tag::Binary, _) => continue,
             (other, false) => scalar::tag_name(other),
         };
         return Err(ValueError::Key {

@@ -413,8 +413,17 @@ impl Converter<'_, '_> {
 
 /// Reads a kustomization or another file of settings: YAML 1.1, the first document alone, with places.
 pub(crate) fn settings(text: &str) -> Result<Spanned, ReadError> {
+    settings_with(text, &ParseOptions::new(Profile::Sigs))
+}
+
+/// Reads a file of `configurations`: there a key may not stand twice in a map.
+pub(crate) fn configuration(text: &str) -> Result<Spanned, ReadError> {
     let options = ParseOptions::new(Profile::Sigs);
-    let node = first_node(text, &options).map_err(|error| ReadError::yaml(&error, 0))?;
+    settings_with(text, &options.duplicates(yaml::Duplicates::Error))
+}
+
+fn settings_with(text: &str, options: &ParseOptions) -> Result<Spanned, ReadError> {
+    let node = first_node(text, options).map_err(|error| ReadError::yaml(&error, 0))?;
     let Some(node) = node else {
         return Ok(Spanned {
             at: crate::kustomization::parse::top(),
@@ -422,7 +431,7 @@ pub(crate) fn settings(text: &str) -> Result<Spanned, ReadError> {
         });
     };
     let value = node
-        .to_value(&options)
+        .to_value(options)
         .map_err(|error| ReadError::yaml(&error, 0))?;
     let lines = LineStarts::new(text);
     Ok(lines.spanned(&node, &value))

@@ -234,3 +234,34 @@ fn a_component_whose_configuration_contradicts_what_is_built_in_is_refused() {
     ];
     assert!(message(&files, "").contains("metadata/labels"));
 }
+
+/// kustomize reads these files strictly, and kustomizations not.
+#[test]
+fn a_key_twice_in_a_configuration() {
+    let files = [
+        ("kustomization.yaml", "configurations: [config.yaml]\n"),
+        ("config.yaml", "images:\n- path: a\n  path: b\n"),
+    ];
+    assert!(message(&files, "").starts_with("config.yaml:3"));
+    let files = [("kustomization.yaml", "namePrefix: a\nnamePrefix: b\n")];
+    assert!(build_files(&files).is_ok());
+}
+
+/// As in kustomize, whoever wrote the key.
+#[test]
+fn keys_that_are_no_texts_are_refused() {
+    for key in ["2001-01-01", "!!binary aGk=", "1.5", "012", "true"] {
+        let pod = format!("{POD}spec: {{a: {{{key}: x}}}}\n");
+        let files = [
+            ("kustomization.yaml", "resources: [x.yaml]\n"),
+            ("x.yaml", pod.as_str()),
+        ];
+        let message = message(&files, "");
+        assert!(message.contains("and not text"), "{message}");
+    }
+    let files = [(
+        "kustomization.yaml",
+        "configMapGenerator: [{name: x, literals: ['2001-01-01=x']}]\n",
+    )];
+    assert!(message(&files, "").contains("`2001-01-01` is a time"));
+}

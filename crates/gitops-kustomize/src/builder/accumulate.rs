@@ -298,7 +298,8 @@ impl<'a> Builder<'a> {
         let mut all = Config::default();
         for (i, path) in target.kustomization.configurations.iter().enumerate() {
             let field = format!("configurations[{i}]");
-            let settings = self.settings(target, &path.value, Some((&field, path.at)))?;
+            let at = Some((field.as_str(), path.at));
+            let settings = self.settings_read_by(target, &path.value, at, read::configuration)?;
             let mut decoder = Decoder::lenient(true);
             let more = config::parse(&mut decoder, &settings);
             self.faults(target, &path.value, decoder)?;

@@ -244,6 +244,17 @@ impl<'a> Builder<'a> {
         path: &str,
         field: Option<(&str, At)>,
     ) -> Built<Spanned> {
+        self.settings_read_by(target, path, field, read::settings)
+    }
+
+    /// Reads a file of settings in a certain way.
+    pub(super) fn settings_read_by(
+        &mut self,
+        target: &Target<'_>,
+        path: &str,
+        field: Option<(&str, At)>,
+        read: impl FnOnce(&str) -> Result<Spanned, read::ReadError>,
+    ) -> Built<Spanned> {
         let text = match target.loader.read_text(path) {
             Ok(text) => text,
             Err(error) => {
@@ -254,7 +265,7 @@ impl<'a> Builder<'a> {
                 });
             }
         };
-        read::settings(&text).map_err(|error| {
+        read(&text).map_err(|error| {
             let place = Place::new(target.loader.name_of(path), error.line, error.column);
             let error = BuildError::new(ErrorKind::Syntax, error.message).at(place);
             self.fail(target, error)
