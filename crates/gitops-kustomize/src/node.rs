@@ -30,7 +30,8 @@ pub(crate) enum Tag {
 pub(crate) struct Scalar {
     pub(crate) text: Str,
     pub(crate) tag: Tag,
-    /// Quoted, literal or folded: text whatever it looks like.
+    /// Quoted, literal or folded: text whatever it looks like. With the tag of null or of a time: it will be quoted
+    /// when it is written.
     pub(crate) quoted: bool,
     /// The schema that a comment gives a field, on its key: a place in a list, counted from 1; 0 for none.
     pub(crate) note: u16,
@@ -83,6 +84,9 @@ impl Scalar {
 
     /// Takes text and type of another and keeps its own quotes.
     pub(crate) fn assign(&mut self, text: impl Into<Str>, tag: Tag) {
+        if matches!(self.tag, Tag::Null | Tag::Timestamp) {
+            self.quoted = false;
+        }
         self.text = text.into();
         self.tag = tag;
     }
@@ -489,6 +493,10 @@ impl Node {
                 check_keys(&entries)?;
                 let mut out = Vec::with_capacity(entries.len());
                 for (key, value) in entries {
+                    // kustomize writes the tree and reads it again, and a merge key has nothing to merge then.
+                    if key.text == "<<" {
+                        continue;
+                    }
                     match value.into_value() {
                         Ok(value) => out.push((written(key.text), value)),
                         Err(error) => return Err(error.within(&key.text)),

@@ -214,7 +214,7 @@ fn convert(node: yaml::Node, line: usize, notes: &mut Notes<'_>) -> Result<Node,
         line,
         notes,
     };
-    converter.node(node)
+    converter.node(node, false)
 }
 
 /// Schemas in comments, which kyaml takes for those of the fields: `# {"type": "array", …}`.
@@ -328,7 +328,8 @@ impl Converter<'_, '_> {
         }
     }
 
-    fn node(&mut self, node: yaml::Node) -> Result<Node, ReadError> {
+    /// `in_flow` tells whether it stands in braces or brackets.
+    fn node(&mut self, node: yaml::Node, in_flow: bool) -> Result<Node, ReadError> {
         let yaml::Node {
             kind,
             tag,
@@ -340,16 +341,27 @@ impl Converter<'_, '_> {
             self.anchors.insert(anchor.clone(), None);
         }
         let out = match kind {
-            NodeKind::Scalar { text, style } => Node::Scalar(scalar(text, style, tag.as_ref())),
+            NodeKind::Scalar { text, style } => {
+                let mut scalar = scalar(text, style, tag.as_ref());
+                // What kustomize writes in braces or brackets it quotes where it is empty or has a colon: it is text
+                // from then on, and null or a time until then.
+                scalar.quoted |= in_flow
+                    && match scalar.tag {
+                        Tag::Null => scalar.text.is_empty(),
+                        Tag::Timestamp => scalar.text.contains(':'),
+                        _ => false,
+                    };
+                Node::Scalar(scalar)
+            }
             NodeKind::Alias(name) => self.alias(&name, line)?,
-            NodeKind::Sequence { items, .. } => {
+            NodeKind::Sequence { items, flow } => {
                 let mut out = Vec::with_capacity(items.len());
                 for item in items {
-                    out.push(self.node(item)?);
+                    out.push(self.node(item, in_flow || flow)?);
                 }
                 Node::Seq(out)
             }
-            NodeKind::Mapping { entries, .. } => self.map(entries)?,
+            NodeKind::Mapping { entries, flow } => self.map(entries, in_flow || flow)?,
         };
         if let Some(anchor) = anchor {
             self.anchors.insert(anchor, Some(out.clone()));
@@ -357,7 +369,11 @@ impl Converter<'_, '_> {
         Ok(out)
     }
 
-    fn map(&mut self, entries: Vec<(yaml::Node, yaml::Node)>) -> Result<Node, ReadError> {
+    fn map(
+        &mut self,
+        entries: Vec<(yaml::Node, yaml::Node)>,
+        in_flow: bool,
+    ) -> Result<Node, ReadError> {
         let mut out = Vec::with_capacity(entries.len());
         let mut merge: Option<Vec<Node>> = None;
         for (key, value) in entries {
@@ -368,7 +384,7 @@ impl Converter<'_, '_> {
                 if merge.is_some() {
                     return Err(self.fail(line, "the merge key `<<` stands twice"));
                 }
-                let value = self.node(value)?;
+                let value = self.node(value, in_flow)?;
                 merge = Some(match value {
                     Node::Map(_) => vec![value],
                     Node::Seq(mut items) => {
@@ -382,14 +398,14 @@ impl Converter<'_, '_> {
                 });
                 continue;
             }
-            let mut key = match self.node(key)? {
+            let mut key = match self.node(key, in_flow)? {
                 Node::Scalar(key) => key,
                 _ => return Err(self.fail(line, "a key must be text")),
             };
             if !self.notes.lines.is_empty() {
                 key.note = self.notes.of_line(line);
             }
-            out.push((key, self.node(value)?));
+            out.push((key, self.node(value, in_flow)?));
         }
         let Some(merge) = merge else {
             return Ok(Node::Map(out));

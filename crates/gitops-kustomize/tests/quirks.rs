@@ -110,3 +110,29 @@ fn null_in_the_annotations_of_a_patch_with_options_is_a_text() {
     assert!(built("{a: null}").contains("    a: \"null\"\n"));
     assert!(built("null").contains("    a: b\n"));
 }
+
+/// What kustomize keeps in braces or brackets it quotes on the way out where it is empty or has a colon.
+#[test]
+fn null_and_times_in_braces_become_texts() {
+    let built = |spec: &str| {
+        let x = format!("apiVersion: v1\nkind: X\nmetadata: {{name: x}}\nspec: {spec}\n");
+        let text = yaml(&[
+            ("kustomization.yaml", "resources: [x.yaml]\n"),
+            ("x.yaml", &x),
+        ]);
+        text.split_once("spec:\n").expect("it has one").1.to_owned()
+    };
+    assert_eq!(built("{a: b,c}"), "  a: b\n  c: \"\"\n");
+    assert_eq!(
+        built("{a: , b: ~, c: null}"),
+        "  a: \"\"\n  b: null\n  c: null\n"
+    );
+    assert_eq!(
+        built("[2001-12-14t21:59:43.10-05:00]"),
+        "- \"2001-12-14t21:59:43.10-05:00\"\n"
+    );
+    assert_eq!(
+        built("\n- 2001-12-14t21:59:43.10-05:00"),
+        "- \"2001-12-14T21:59:43.1-05:00\"\n"
+    );
+}
