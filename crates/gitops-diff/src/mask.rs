@@ -92,7 +92,9 @@ pub fn secrets(
     ] {
         if let (Some(object), Some(was)) = (object, was) {
             let text = match now {
-                Some(now) if was.is_some() && !whole => Str::from(now.to_value().to_json()),
+                Some(now) if was.is_some() && !whole => {
+                    Str::from(crate::places::go_json(&now.to_value()))
+                }
                 _ => MASK.into(),
             };
             object.set_annotation(LAST_APPLIED, text);

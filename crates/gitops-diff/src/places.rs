@@ -128,3 +128,23 @@ fn set(root: &mut Value, pointer: &Pointer, value: Value) {
     }
     *here = value;
 }
+
+/// Writes JSON as Go's encoder does, which escapes what HTML could take for its own: the form of annotations that hold
+/// objects.
+pub(crate) fn go_json(value: &Value) -> String {
+    let text = value.to_json();
+    // Such characters occur in strings alone.
+    let special = ['<', '>', '&', '\u{2028}', '\u{2029}'];
+    if !text.contains(special) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for char in text.chars() {
+        if special.contains(&char) {
+            out.push_str(&format!("\\u{:04x}", char as u32));
+        } else {
+            out.push(char);
+        }
+    }
+    out
+}

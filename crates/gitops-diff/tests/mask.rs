@@ -75,3 +75,20 @@ fn no_difference_of_a_secret_shows_a_value() {
         }
     }
 }
+
+/// Last-applied is written by Go, which escapes what HTML could take for its own.
+#[test]
+fn a_masked_last_applied_annotation_is_written_as_go_writes_it() {
+    let mut live = secret(&json!({"k": "YQ=="}));
+    live.set_annotation(
+        gitops_diff::compare::LAST_APPLIED,
+        r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"},"type":"<&>"}"#,
+    );
+    let (_, live) = mask::secrets(None, Some(&live), &MaskOptions::default());
+    assert_eq!(
+        live.unwrap().annotation(gitops_diff::compare::LAST_APPLIED),
+        Some(
+            r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"s"},"type":"\u003c\u0026\u003e"}"#
+        )
+    );
+}

@@ -1,6 +1,7 @@
 use gitops_diff::normalize::{self, NormalizeOptions};
 use gitops_diff::schema::Schemas;
 use gitops_manifest::{Object, Value};
+use serde_json::json;
 
 use crate::support::{Tally, cases, documents, same};
 
@@ -66,4 +67,54 @@ fn conformance_gitops_diff_normalize() {
         }
     }
     tally.finish();
+}
+
+fn object(value: serde_json::Value) -> Object {
+    Object::try_from(value).expect("it is an object")
+}
+
+fn ty_of(object: &Object) -> gitops_diff::schema::TypeRef<'static> {
+    Schemas::builtin()
+        .lookup(object.group(), object.version(), object.kind())
+        .expect("the kind is built in")
+}
+
+/// The expected results are those of the Go types of Kubernetes 1.36.
+#[test]
+fn zero_times_are_written_as_null() {
+    let deployment = object(json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+        "status": {"conditions": [{"lastTransitionTime": "0001-01-01T00:00:00Z"}]},
+    }));
+    let got = normalize::remarshal(&deployment, ty_of(&deployment)).unwrap();
+    let condition = &got.get("status").unwrap()["conditions"].as_array().unwrap()[0];
+    assert_eq!(
+        condition.to_json(),
+        r#"{"lastTransitionTime":null,"lastUpdateTime":null,"status":"","type":""}"#
+    );
+}
+
+#[test]
+fn empty_sets_of_managed_fields_stay() {
+    let map = object(json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": {"name": "web", "managedFields": [{"fieldsType": "FieldsV1", "fieldsV1": {}, "operation": "Apply"}]},
+    }));
+    let got = normalize::remarshal(&map, ty_of(&map)).unwrap();
+    assert_eq!(got.meta("managedFields"), map.meta("managedFields"));
+}
+
+#[test]
+fn amounts_of_resources_are_rounded_up_to_thousandths() {
+    let pod = object(json!({
+        "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"},
+        "status": {"resources": {"requests": {"a": "1n", "b": "1500u", "c": "2"}}},
+    }));
+    let got = normalize::defaulted(&pod, ty_of(&pod)).unwrap();
+    assert_eq!(
+        got.at(&["status", "resources", "requests"])
+            .unwrap()
+            .to_json(),
+        r#"{"a":"1m","b":"2m","c":"2"}"#
+    );
 }

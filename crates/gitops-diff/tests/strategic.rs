@@ -145,3 +145,32 @@ fn conformance_strategic_merge_patch() {
     }
     tally.finish();
 }
+
+/// As upstream, which sorts the old list before it compares: whether two equal lists are one in memory makes no difference.
+#[test]
+fn the_order_of_unsorted_scalars_is_told_even_where_nothing_changes() {
+    let ty = gitops_diff::schema::Schemas::builtin()
+        .lookup("apps", "v1", "Deployment")
+        .unwrap();
+    let object = |finalizers: &str| {
+        Value::from_json(format!(r#"{{"metadata": {{"finalizers": {finalizers}}}}}"#)).unwrap()
+    };
+    let unsorted = object(r#"["x", "x", "a"]"#);
+    for same in [unsorted.clone(), object(r#"["x", "x", "a"]"#)] {
+        assert_eq!(
+            strategic::create(&unsorted, &same, ty).unwrap().to_json(),
+            r#"{"metadata":{"$setElementOrder/finalizers":["x","x","a"]}}"#
+        );
+    }
+    let sorted = object(r#"["a", "b"]"#);
+    assert_eq!(
+        strategic::create(&sorted, &sorted, ty).unwrap().to_json(),
+        "{}"
+    );
+    // Upstream forgets this one: the patch would not lead to what is wanted.
+    let patch = strategic::create(&object(r#"["b", "a"]"#), &sorted, ty).unwrap();
+    assert_eq!(
+        strategic::apply(&object(r#"["b", "a"]"#), &patch, ty).unwrap(),
+        sorted
+    );
+}

@@ -9,6 +9,7 @@ mod table;
 
 use gitops_manifest::{Map, Object, Value};
 
+use crate::normalize::quantity;
 use crate::normalize::typed::{self, Mode};
 use crate::schema::{FieldRef, TypeKind, TypeRef};
 use crate::strategic;
@@ -16,6 +17,38 @@ use crate::strategic;
 /// Fills in the defaults of a built-in type. What does not change is shared with the argument.
 pub(crate) fn apply(object: Map, ty: TypeRef<'_>) -> Map {
     fill(&object, ty).unwrap_or(object)
+}
+
+/// The fields of type `ResourceList`, wherever they are.
+const RESOURCE_LISTS: [&str; 13] = [
+    "allocatable",
+    "allocatedResources",
+    "capacity",
+    "default",
+    "defaultRequest",
+    "hard",
+    "limits",
+    "max",
+    "maxLimitRequestRatio",
+    "min",
+    "overhead",
+    "requests",
+    "used",
+];
+
+/// Rounds the amounts of a list of resources up to thousandths.
+fn round_resources(list: &Map, ty: TypeRef<'_>) -> Option<Value> {
+    if ty.map()?.element()?.kind() != TypeKind::Quantity {
+        return None;
+    }
+    let mut out: Option<Map> = None;
+    for (name, amount) in list {
+        if let Some(rounded) = amount.as_str().and_then(quantity::round_up_to_milli) {
+            out.get_or_insert_with(|| list.clone())
+                .insert(name.clone(), rounded);
+        }
+    }
+    out.map(Value::Object)
 }
 
 /// Fills in the defaults as Argo CD does: an object that cannot be read into its type stays as it is; otherwise the strategic
@@ -80,6 +113,11 @@ fn fill(map: &Map, ty: TypeRef<'_>) -> Option<Map> {
         let filled = match (current.get(field.name()), ty.kind()) {
             (Some(Value::Object(inner)), TypeKind::Struct) => fill(inner, ty).map(Value::Object),
             (Some(Value::Array(list)), TypeKind::List) => fill_list(list, ty),
+            (Some(Value::Object(list)), TypeKind::Map)
+                if RESOURCE_LISTS.contains(&field.name().as_str()) =>
+            {
+                round_resources(list, ty)
+            }
             (None | Some(Value::Null), TypeKind::Struct) if !field.is_pointer() => {
                 // The struct is there in Go, with nothing in it.
                 fill(&Map::new(), ty).map(Value::Object)

@@ -225,6 +225,19 @@ pub(crate) fn same(a: &str, b: &str) -> bool {
         && matches!((exact(a), exact(b)), (Some(a), Some(b)) if a == b)
 }
 
+/// Rounds a canonical quantity of millionths or billionths away from zero to thousandths; `None` for all others.
+pub(crate) fn round_up_to_milli(text: &str) -> Option<String> {
+    let (digits, unit) = match text.as_bytes().last()? {
+        b'n' => (&text[..text.len() - 1], 1_000_000),
+        b'u' => (&text[..text.len() - 1], 1_000),
+        _ => return None,
+    };
+    let value: i128 = digits.parse().ok()?;
+    let rounded = (value.unsigned_abs()).div_ceil(unit);
+    let sign = if value < 0 { "-" } else { "" };
+    canonical(&format!("{sign}{rounded}m")).map(std::borrow::Cow::into_owned)
+}
+
 /// The value of a quantity as digits and a power of ten, without trailing zeros.
 fn exact(text: &str) -> Option<(bool, i128, i64)> {
     let parts = split(text)?;

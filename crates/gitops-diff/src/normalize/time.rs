@@ -53,6 +53,13 @@ pub(crate) fn canonical_time(text: &str, micros: bool) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(time.strftime(format).to_string()))
 }
 
+/// Whether a time in its canonical form is the zero time of Go.
+pub(crate) fn is_zero(canonical: &str) -> bool {
+    canonical
+        .strip_prefix("0001-01-01T00:00:00")
+        .is_some_and(|rest| matches!(rest, "Z" | ".000000Z"))
+}
+
 const UNITS: [(&str, i128); 8] = [
     ("ns", 1),
     ("us", 1_000),

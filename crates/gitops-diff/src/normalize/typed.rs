@@ -179,11 +179,12 @@ fn known(value: &Value, ty: TypeRef<'_>, mode: Mode) -> Result<Changed, Misfit> 
         },
         TypeKind::Time | TypeKind::MicroTime => {
             let text = value.as_str().ok_or_else(|| wrong("a time"))?;
-            text_as(
-                text,
-                time::canonical_time(text, ty.kind() == TypeKind::MicroTime),
-                "a time",
-            )
+            let canonical = time::canonical_time(text, ty.kind() == TypeKind::MicroTime);
+            // The zero time of Go is written as `null`.
+            if canonical.as_deref().is_some_and(time::is_zero) {
+                return Ok(Some(Value::Null));
+            }
+            text_as(text, canonical, "a time")
         }
         TypeKind::Duration => {
             let text = value.as_str().ok_or_else(|| wrong("a duration"))?;
@@ -371,6 +372,10 @@ fn strukt(map: &Map, ty: TypeRef<'_>, mode: Mode) -> Result<Changed, Misfit> {
 fn field_value(item: &Value, field: FieldRef<'_>, mode: Mode) -> Result<Fate, Misfit> {
     let ty = field.ty();
     if item.is_null() {
+        // Raw JSON that is no pointer in Go holds the `null` that was read.
+        if ty.kind() == TypeKind::Any && !field.is_pointer() && !field.omits_zero() {
+            return Ok(Fate::Kept);
+        }
         if !writes_zero(field) {
             return Ok(Fate::Dropped);
         }
@@ -387,14 +392,21 @@ fn field_value(item: &Value, field: FieldRef<'_>, mode: Mode) -> Result<Fate, Mi
     // Behind a pointer every value is written, the zero value too; lists and maps are never behind one.
     let empty = match written {
         Value::Array(list) => list.is_empty(),
-        Value::Object(map) => map.is_empty() && ty.kind() == TypeKind::Map,
+        // Sets of managed fields look like maps and are structs behind a pointer.
+        Value::Object(map) => {
+            map.is_empty()
+                && ty.kind() == TypeKind::Map
+                && !field.is_pointer()
+                && field.name() != "fieldsV1"
+        }
         _ if field.is_pointer() => false,
         Value::String(text) => {
             text.is_empty() && matches!(ty.kind(), TypeKind::String | TypeKind::Bytes)
         }
         Value::Bool(value) => !value,
         Value::Number(number) => number.as_f64() == 0.0 && ty.kind() != TypeKind::IntOrString,
-        Value::Null => true,
+        // A zero time, which is written, though as `null`.
+        Value::Null => field.omits_zero(),
     };
     if empty && field.is_optional() && ty.kind() != TypeKind::Any {
         return Ok(Fate::Dropped);

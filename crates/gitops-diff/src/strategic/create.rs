@@ -110,9 +110,6 @@ fn map_field<S: PatchSchema>(
         }
         return Ok(());
     }
-    if before.ptr_eq(after) {
-        return Ok(());
-    }
     let options = Options {
         retain_keys: strategy.retain_keys,
         ..options
@@ -154,7 +151,7 @@ fn list_field<S: PatchSchema>(
         ..options
     };
     let kind = elements(key, &[before, after])?;
-    if before == after {
+    if before == after && (kind == Elements::Maps || options.ignore_changes || is_sorted(before)) {
         return Ok(());
     }
     let mut delete = Vec::new();
@@ -163,8 +160,10 @@ fn list_field<S: PatchSchema>(
         Elements::Scalars => {
             let (add, gone) = lists_of_scalars(before, after, options);
             let add = sort_by_order(key, add, after, "", Elements::Scalars)?;
+            // Upstream compares with the old list in sorted order: it tells the order of a list that is not sorted even
+            // where nothing has changed.
             let reorder = !options.ignore_deletions && !gone.is_empty()
-                || !options.ignore_changes && before != after;
+                || !options.ignore_changes && (before != after || !is_sorted(before));
             delete = gone;
             (add, reorder.then(|| after.to_vec()))
         }
@@ -179,6 +178,11 @@ fn list_field<S: PatchSchema>(
         patch.insert(format!("{SET_ORDER}/{key}"), order);
     }
     Ok(())
+}
+
+/// Whether scalars are in the order of their texts.
+fn is_sorted(scalars: &[Value]) -> bool {
+    scalars.is_sorted_by(|a, b| scalar_text(a) <= scalar_text(b))
 }
 
 /// What must be added to and deleted from a list of scalars.

@@ -659,7 +659,7 @@ fn renew_last_applied(object: &mut Object, config: &Object) {
             .entry_object("annotations")
             .remove(LAST_APPLIED);
     }
-    let mut text = applied.to_value().to_json();
+    let mut text = crate::places::go_json(&applied.to_value());
     text.push('\n');
     let annotations = object.metadata_mut().entry_object("annotations");
     let size: usize = annotations
