@@ -28,6 +28,7 @@ import (
 
 var dir = flag.String("objects", "", "the folder of the inputs")
 var budget = flag.Duration("budget", time.Second, "CPU time per row")
+var asOracle = flag.Bool("oracle", false, "answer questions from the standard input")
 var long = flag.Bool("long", false, "measure 10,000 objects too")
 
 func must[T any](v T, err error) T {
@@ -37,11 +38,11 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-func read(name string) []byte { return must(os.ReadFile(filepath.Join(*dir, name))) }
+func readFile(name string) []byte { return must(os.ReadFile(filepath.Join(*dir, name))) }
 
 func object(name string) *unstructured.Unstructured {
 	u := &unstructured.Unstructured{}
-	if err := json.Unmarshal(read(name), &u.Object); err != nil {
+	if err := json.Unmarshal(readFile(name), &u.Object); err != nil {
 		panic(err)
 	}
 	return u
@@ -51,7 +52,7 @@ func objects(name string, count int) []*unstructured.Unstructured {
 	var out []*unstructured.Unstructured
 	for len(out) < count {
 		var maps []map[string]any
-		if err := json.Unmarshal(read(name), &maps); err != nil {
+		if err := json.Unmarshal(readFile(name), &maps); err != nil {
 			panic(err)
 		}
 		for _, m := range maps {
@@ -106,6 +107,10 @@ func row(name string, run func()) {
 
 func main() {
 	flag.Parse()
+	if *asOracle {
+		oracle()
+		return
+	}
 	for _, name := range []string{"deployment", "service", "statefulset", "servicemonitor", "crd-200k", "configmap-500k"} {
 		desired, live, drifted := object(name+".desired.json"), object(name+".live.json"), object(name+".live-drifted.json")
 		row("three-way/"+name, func() { must(diff.Diff(desired, live)) })
