@@ -1,6 +1,6 @@
 //! Packed charts: `.tgz`.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::sync::Arc;
 
 use crate::Error;
@@ -23,7 +23,7 @@ pub(crate) fn unpack(bytes: &[u8]) -> Result<Vec<ChartFile>, Error> {
         ))
     };
     // The bound on what the decoder gives covers the headers of the archive too.
-    let decoder = flate2::read::MultiGzDecoder::new(bytes).take(2 * MAX_TOTAL);
+    let decoder = flate2::bufread::MultiGzDecoder::new(bytes).take(2 * MAX_TOTAL);
     let mut tar = tar::Archive::new(decoder);
     let mut files = Vec::new();
     let mut remaining = MAX_TOTAL;
@@ -48,20 +48,35 @@ pub(crate) fn unpack(bytes: &[u8]) -> Result<Vec<ChartFile>, Error> {
                 "decompressed chart file {full:?} is larger than the maximum file size {MAX_FILE}"
             )));
         }
-        let mut data = Vec::with_capacity(size as usize);
-        entry
-            .read_to_end(&mut data)
-            .map_err(|error| archive(error.to_string()))?;
-        remaining -= data.len() as u64;
-        if (data.len() as u64) < size || remaining == 0 {
+        let (data, filled) =
+            read_file(&mut entry, size as usize).map_err(|error| archive(error.to_string()))?;
+        remaining -= filled as u64;
+        if (filled as u64) < size || remaining == 0 {
             return Err(too_large());
         }
-        files.push(ChartFile::new(name, data.into()));
+        files.push(ChartFile::new(name, data));
     }
     if files.is_empty() {
         return Err(archive("no files in chart archive".to_owned()));
     }
     Ok(files)
+}
+
+/// Reads a file of so many bytes to where it stays, and tells how many there were.
+fn read_file(entry: &mut impl Read, size: usize) -> io::Result<(Arc<[u8]>, usize)> {
+    let mut data: Arc<[u8]> = std::iter::repeat_n(0, size).collect();
+    let mut filled = 0;
+    if let Some(buffer) = Arc::get_mut(&mut data) {
+        while filled < size {
+            match entry.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok((data, filled))
 }
 
 /// Takes the name of the chart's folder off a path of an archive and cleans the rest.

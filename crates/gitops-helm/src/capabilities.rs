@@ -1,11 +1,12 @@
 //! What the cluster can do, as templates see it: `.Capabilities`.
 
-use crate::Error;
+use crate::{Error, HelmVersion};
 
 /// A version of Kubernetes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KubeVersion {
     version: String,
+    as_written: String,
     major: u64,
     minor: u64,
 }
@@ -58,8 +59,14 @@ impl KubeVersion {
             })?);
         }
         let shown: Vec<_> = parts.iter().map(u64::to_string).collect();
+        let as_written = if text.starts_with('v') {
+            text.to_owned()
+        } else {
+            format!("v{text}")
+        };
         Ok(Self {
             version: format!("v{}", shown.join(".")),
+            as_written,
             major: parts[0],
             minor: parts[1],
         })
@@ -69,6 +76,12 @@ impl KubeVersion {
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
+    }
+
+    /// Returns the version as it was written, with a leading `v`: what Helm 4 tells templates.
+    #[must_use]
+    pub fn as_written(&self) -> &str {
+        &self.as_written
     }
 
     /// Returns the first number.
@@ -97,6 +110,20 @@ pub struct Capabilities {
     pub helm_version: String,
     /// The version of Go that templates are told.
     pub go_version: String,
+    /// The version of Kubernetes whose client Helm is built with; Helm 4 tells it to templates.
+    pub kube_client_version: String,
+}
+
+impl Capabilities {
+    /// Returns what `helm template` of a version of Helm assumes without a cluster.
+    #[must_use]
+    pub fn of(helm: HelmVersion) -> Self {
+        let mut capabilities = Self::default();
+        if helm == HelmVersion::V4 {
+            capabilities.helm_version = "v4.3.2".to_owned();
+        }
+        capabilities
+    }
 }
 
 impl Default for Capabilities {
@@ -105,17 +132,19 @@ impl Default for Capabilities {
         Self {
             kube_version: KubeVersion {
                 version: "v1.37.0".to_owned(),
+                as_written: "v1.37.0".to_owned(),
                 major: 1,
                 minor: 37,
             },
             api_versions: API_VERSIONS.iter().map(|&v| v.to_owned()).collect(),
             helm_version: "v3.22.0".to_owned(),
             go_version: "go1.26.8".to_owned(),
+            kube_client_version: "v1.37".to_owned(),
         }
     }
 }
 
-/// The API versions that Helm 3.22 is built with, in its order.
+/// The API versions that Helm 3.22 and 4.3 are built with, in their order.
 const API_VERSIONS: &[&str] = &[
     "v1",
     "admissionregistration.k8s.io/v1",

@@ -7,9 +7,9 @@
 use gitops_manifest as manifest;
 use gitops_template::{Map, MapType, Str, Value};
 
-use crate::Error;
 use crate::go;
 use crate::resolve::{ChartId, Charts};
+use crate::{Error, HelmVersion};
 
 /// The key of the values that all charts see.
 const GLOBAL: &str = "global";
@@ -75,7 +75,9 @@ impl Charts {
         for (name, default) in &defaults {
             match values.get(name.as_bytes()) {
                 None => {
-                    values.insert(go::text(name), go::value(default));
+                    if let Some(default) = self.default(default, mode) {
+                        values.insert(go::text(name), default);
+                    }
                 }
                 Some(Value::Nil) if mode == Mode::Coalesce => {
                     values.remove(name.as_bytes());
@@ -101,13 +103,24 @@ impl Charts {
         }
     }
 
+    /// Returns what a default of a chart stands for. Helm 4 takes nulls out, except where they must stay for
+    /// a later pass.
+    fn default(&self, default: &manifest::Value, mode: Mode) -> Option<Value> {
+        match (self.helm, mode) {
+            (HelmVersion::V4, Mode::Coalesce) => go::value_without_nulls(default),
+            _ => Some(go::value(default)),
+        }
+    }
+
     /// Lays a table over defaults of a chart, which are only read.
     fn coalesce_defaults(&mut self, table: &Map, defaults: &manifest::Map, path: &str, mode: Mode) {
         for (name, default) in defaults {
             let name = name.as_str();
             match (table.get(name.as_bytes()), default) {
                 (None, default) => {
-                    table.insert(Str::new(name), go::value(default));
+                    if let Some(default) = self.default(default, mode) {
+                        table.insert(Str::new(name), default);
+                    }
                 }
                 (Some(Value::Nil), default) => {
                     // The null of the user takes a default away. Where there was none it stays.

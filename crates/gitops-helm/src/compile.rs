@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use gitops_template::{MissingKey, Templates};
 
 use crate::engine::{Source, parse_error};
-use crate::{Error, functions, load};
+use crate::{Error, HelmVersion, functions, load};
 
 /// How many sets of templates are kept: which subcharts take part depends on the values.
 const KEPT: usize = 4;
@@ -16,6 +16,7 @@ pub(crate) struct CompiledCharts(Mutex<Vec<Compiled>>);
 
 #[derive(Clone, Debug)]
 struct Compiled {
+    helm: HelmVersion,
     /// The names of the templates and their texts, which are known by their place in memory: the chart that
     /// keeps this keeps them.
     sources: Vec<(String, usize)>,
@@ -24,9 +25,14 @@ struct Compiled {
 
 impl CompiledCharts {
     /// Returns the templates of the sources, which are in the order of parsing.
-    pub(crate) fn get(&self, sources: &[Source]) -> Result<Arc<Templates>, Error> {
+    pub(crate) fn get(
+        &self,
+        sources: &[Source],
+        helm: HelmVersion,
+    ) -> Result<Arc<Templates>, Error> {
         let matches = |compiled: &Compiled| {
-            compiled.sources.len() == sources.len()
+            compiled.helm == helm
+                && compiled.sources.len() == sources.len()
                 && compiled
                     .sources
                     .iter()
@@ -43,8 +49,9 @@ impl CompiledCharts {
             }
         }
         // The lock is not held meanwhile: two renders at once may both parse, which does no harm.
-        let templates = Arc::new(parse(sources)?);
+        let templates = Arc::new(parse(sources, helm)?);
         let compiled = Compiled {
+            helm,
             sources: sources
                 .iter()
                 .map(|source| (source.name.clone(), source.text.as_ptr() as usize))
@@ -58,8 +65,8 @@ impl CompiledCharts {
     }
 }
 
-fn parse(sources: &[Source]) -> Result<Templates, Error> {
-    let mut templates = Templates::new(functions::functions().clone())
+fn parse(sources: &[Source], helm: HelmVersion) -> Result<Templates, Error> {
+    let mut templates = Templates::new(functions::functions(helm).clone())
         .named("gotpl")
         .missing_key(MissingKey::Zero);
     for source in sources {

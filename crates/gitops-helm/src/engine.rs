@@ -8,9 +8,10 @@ use gitops_template::{ErrorKind, Frame, Map, MapType, Output, Render, Str, Value
 use crate::Error;
 use crate::functions::{FAILURE, Host};
 use crate::load::ChartFile;
-use crate::objects::{CapabilitiesObject, ChartObject, Files, VALUES};
-use crate::render::RenderOptions;
+use crate::objects::{CapabilitiesObject, ChartObject, Files, values_type};
+use crate::render::{HelmVersion, RenderOptions};
 use crate::resolve::{ChartId, Charts};
+use crate::trace;
 
 /// A template file and the chart that it belongs to.
 pub(crate) struct Source {
@@ -29,6 +30,7 @@ struct Scope {
 
 /// The templates of a render, with their data.
 pub(crate) struct Program {
+    helm: HelmVersion,
     pub(crate) sources: Vec<Source>,
     scopes: Vec<Scope>,
 }
@@ -42,7 +44,9 @@ pub(crate) struct RenderedFile {
 impl Program {
     /// Collects the templates of the charts that take part and their data.
     pub(crate) fn new(charts: &Charts, values: &Map, options: &RenderOptions) -> Self {
+        let helm = options.helm_version;
         let mut program = Self {
+            helm,
             sources: Vec::new(),
             scopes: Vec::new(),
         };
@@ -65,9 +69,10 @@ impl Program {
                 (Str::new("Revision"), Value::Int(release.revision.into())),
                 (Str::new("Service"), Value::from("Helm")),
             ]),
-            capabilities: Value::object(CapabilitiesObject::new(&options.capabilities)),
+            capabilities: Value::object(CapabilitiesObject::new(&options.capabilities, helm)),
         };
-        program.add(charts, Charts::ROOT, &values.with_type(&VALUES), &common);
+        let values = values.with_type(values_type(helm));
+        program.add(charts, Charts::ROOT, &values, &common);
         program.order();
         program
     }
@@ -75,14 +80,17 @@ impl Program {
     fn add(&mut self, charts: &Charts, id: ChartId, values: &Map, common: &Common) -> Map {
         let instance = &charts[id];
         let subcharts = Map::new();
+        let values_type = values_type(self.helm);
+        let chart = ChartObject::new(charts, id);
+        let chart = match self.helm {
+            HelmVersion::V3 => Value::object(chart),
+            HelmVersion::V4 => Value::Map(chart.to_map()),
+        };
         let data = Map::from_entries(
             &MapType::ANY,
             vec![
                 (Str::new("Capabilities"), common.capabilities.clone()),
-                (
-                    Str::new("Chart"),
-                    Value::object(ChartObject::new(charts, id)),
-                ),
+                (Str::new("Chart"), chart),
                 (
                     Str::new("Files"),
                     Value::object(Files::new(instance.chart.files())),
@@ -95,8 +103,10 @@ impl Program {
         for &child in &instance.charts {
             let name = charts[child].name.as_str();
             // A name with dots would be followed as a path, as Helm does.
-            let values = crate::resolve::table(values, name)
-                .map_or_else(|_| Map::typed(&VALUES), |table| table.with_type(&VALUES));
+            let values = crate::resolve::table(values, name).map_or_else(
+                |_| Map::typed(values_type),
+                |table| table.with_type(values_type),
+            );
             let child = self.add(charts, child, &values, common);
             subcharts.insert(Str::new(name), Value::Map(child));
         }
@@ -137,7 +147,8 @@ impl Program {
         charts: &crate::Chart,
         render: &mut Render,
     ) -> Result<Vec<RenderedFile>, Error> {
-        let templates = charts.compiled().get(&self.sources)?;
+        let values_type = values_type(self.helm);
+        let templates = charts.compiled().get(&self.sources, self.helm)?;
         let mut files = Vec::with_capacity(self.sources.len());
         for source in &self.sources {
             if base_name(&source.name).starts_with('_') {
@@ -145,7 +156,7 @@ impl Program {
             }
             let scope = &self.scopes[source.scope];
             let template = Map::from_entries(
-                &VALUES,
+                values_type,
                 vec![
                     (Str::new("BasePath"), Value::from(scope.base_path.as_str())),
                     (Str::new("Name"), Value::from(source.name.as_str())),
@@ -155,10 +166,10 @@ impl Program {
                 .data
                 .insert(Str::new("Template"), Value::Map(template));
             let mut output = Output::new();
-            let data = Value::Map(scope.data.with_type(&VALUES));
+            let data = Value::Map(scope.data.with_type(values_type));
             templates
                 .execute(&source.name, data, render, &mut output)
-                .map_err(|error| execution_error(&source.name, error))?;
+                .map_err(|error| execution_error(&source.name, error, self.helm))?;
             let mut text = output.into_string();
             if text.contains(NO_VALUE) {
                 text = text.replace(NO_VALUE, "");
@@ -213,7 +224,7 @@ pub(crate) fn parse_error(file: &str, error: gitops_template::Error) -> Error {
 }
 
 /// Shows an error of execution as Helm does: `fail` and `required` with the outermost place alone.
-fn execution_error(file: &str, error: gitops_template::Error) -> Error {
+fn execution_error(file: &str, error: gitops_template::Error, helm: HelmVersion) -> Error {
     let text = error.to_string();
     let mut message = text.clone();
     let executing = matches!(error.frames().next(), Some(Frame::Action { .. }));
@@ -226,6 +237,10 @@ fn execution_error(file: &str, error: gitops_template::Error) -> Error {
         {
             let own = &rest[start + FAILURE.0.len()..end];
             message = format!("execution error at ({place}): {own}");
+        } else if helm == HelmVersion::V4
+            && let Some(lines) = trace::lines(&error)
+        {
+            message = lines;
         }
     }
     Error::Template {

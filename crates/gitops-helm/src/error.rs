@@ -1,5 +1,11 @@
 use gitops_manifest::TreeError;
 
+use crate::HelmVersion;
+use crate::values::SET_JSON_OBJECT;
+
+/// What Helm 4 says before the reason why a values file is none.
+const OF_STREAM: &str = "cannot unmarshal yaml document: ";
+
 /// Why a chart could not be loaded or rendered.
 ///
 /// [`Error::helm_text`] gives what Helm prints behind `Error: `. Trying again does not help, except where a
@@ -100,6 +106,12 @@ pub enum Error {
         /// The names of the dependencies.
         names: Vec<String>,
     },
+    /// The chart has a form that Helm 4 does not render.
+    #[error("unsupported chart version {version}")]
+    ChartApiVersion {
+        /// What the chart says in `apiVersion`.
+        version: String,
+    },
     /// The name of the release cannot be one.
     #[error(
         "release name {name:?}: invalid release name, must match regex \
@@ -184,6 +196,42 @@ impl Error {
             Self::Tree { source } => source.is_transient(),
             Self::Subchart { source, .. } => source.is_transient(),
             _ => false,
+        }
+    }
+
+    /// Returns what a version of Helm prints behind `Error: `; for Helm 3 it is [`helm_text`](Self::helm_text).
+    ///
+    /// Messages that rendering makes are already those of the version that was rendered for.
+    #[must_use]
+    pub fn text_of(&self, helm: HelmVersion) -> String {
+        if helm == HelmVersion::V3 {
+            return self.helm_text();
+        }
+        match self {
+            Self::Subchart { source, .. } => format!("{self}: {}", source.text_of(helm)),
+            Self::ChartFile { file, reason }
+                if file == "values.yaml" && !reason.starts_with(OF_STREAM) =>
+            {
+                format!("cannot load {file}: {OF_STREAM}{reason}")
+            }
+            Self::ChartApiVersion { version } if version == "v3" => {
+                "invalid chart apiVersion".to_owned()
+            }
+            Self::ChartApiVersion { .. } => "unsupported chart version".to_owned(),
+            Self::MissingDependencies { names } => format!(
+                "an error occurred while checking for chart dependencies. You may need to run 'helm dependency build' \
+                 to fetch missing dependencies: found in Chart.yaml, but missing in charts/ directory: {}",
+                names.join(", ")
+            ),
+            Self::ReleaseName { .. } | Self::NoReleaseName => {
+                format!("release name check failed: {self}")
+            }
+            Self::Set {
+                flag: SET_JSON_OBJECT,
+                text,
+                ..
+            } => format!("failed parsing --set-json data JSON: {text}"),
+            _ => self.helm_text(),
         }
     }
 

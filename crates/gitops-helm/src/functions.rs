@@ -13,7 +13,7 @@ use gitops_template::{
 use rustc_hash::FxHashMap;
 
 use crate::lookup::Lookup;
-use crate::{go, toml, yaml};
+use crate::{HelmVersion, functions4, go, toml, yaml};
 
 /// How often one template may be within itself.
 const MAX_NESTED_INCLUDES: u32 = 1000;
@@ -31,15 +31,24 @@ pub(crate) struct Host {
 }
 
 /// Returns the functions of Helm's templates.
-pub(crate) fn functions() -> &'static Functions {
-    static FUNCTIONS: OnceLock<Functions> = OnceLock::new();
-    FUNCTIONS.get_or_init(|| {
+pub(crate) fn functions(helm: HelmVersion) -> &'static Functions {
+    static HELM_3: OnceLock<Functions> = OnceLock::new();
+    static HELM_4: OnceLock<Functions> = OnceLock::new();
+    let helm_3 = || {
         let mut functions = Functions::sprig();
         functions.remove("env");
         functions.remove("expandenv");
         register(&mut functions);
         functions
-    })
+    };
+    match helm {
+        HelmVersion::V3 => HELM_3.get_or_init(helm_3),
+        HelmVersion::V4 => HELM_4.get_or_init(|| {
+            let mut functions = functions(HelmVersion::V3).clone();
+            functions4::register(&mut functions);
+            functions
+        }),
+    }
 }
 
 fn register(functions: &mut Functions) {
@@ -118,19 +127,10 @@ fn register(functions: &mut Functions) {
             })
         },
     );
-    add(
-        "toToml",
-        ANY,
-        Type::String,
-        |_, arguments| match &arguments[0] {
-            Value::Nil | Value::Missing => Err(Error::new(
-                "reflect: call of reflect.Value.Type on zero Value",
-            )),
-            value => Ok(Value::from(
-                toml::write(value).unwrap_or_else(|message| message),
-            )),
-        },
-    );
+    add("toToml", ANY, Type::String, |_, arguments| {
+        let text = toml::write_value(&arguments[0])?;
+        Ok(Value::from(text.unwrap_or_else(|message| message)))
+    });
     add("fromToml", STRING, Type::ANY_MAP, |_, arguments| {
         Ok(match toml::read(&string(arguments, 0).to_text()) {
             Ok(map) => Value::Map(map),

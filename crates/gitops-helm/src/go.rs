@@ -22,6 +22,23 @@ pub(crate) fn value(from: &manifest::Value) -> Value {
     }
 }
 
+/// Makes a value of a template as [`value`] does, without the nulls of maps; `None` for null.
+pub(crate) fn value_without_nulls(from: &manifest::Value) -> Option<Value> {
+    match from {
+        manifest::Value::Null => None,
+        manifest::Value::Object(entries) => {
+            let entries = entries
+                .iter()
+                .filter_map(|(key, item)| Some((text(key), value_without_nulls(item)?)));
+            Some(Value::Map(Map::from_entries(
+                &MapType::ANY,
+                entries.collect(),
+            )))
+        }
+        other => Some(value(other)),
+    }
+}
+
 /// Makes a map of a template.
 pub(crate) fn map(from: &manifest::Map) -> Map {
     let entries = from.iter().map(|(key, item)| (text(key), value(item)));

@@ -51,6 +51,7 @@ mod decode;
 mod engine;
 mod error;
 mod functions;
+mod functions4;
 mod glob;
 mod go;
 mod ignore;
@@ -68,6 +69,7 @@ mod schema;
 mod set;
 mod skim;
 mod toml;
+mod trace;
 mod values;
 mod yaml;
 

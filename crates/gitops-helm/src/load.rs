@@ -11,7 +11,7 @@ use crate::compile::CompiledCharts;
 use crate::ignore::IgnoreRules;
 use crate::metadata::Metadata;
 use crate::schema::CompiledSchema;
-use crate::{Error, yaml};
+use crate::{Error, HelmVersion, yaml};
 
 /// Charts within charts end here.
 const MAX_DEPTH: usize = 32;
@@ -40,6 +40,8 @@ pub struct Chart(Arc<Inner>);
 struct Inner {
     metadata: Metadata,
     values: Option<Map>,
+    /// The values of all documents of `values.yaml`, where there are several.
+    merged_values: Option<Result<Map, String>>,
     schema: Option<Arc<[u8]>>,
     templates: Vec<ChartFile>,
     files: Vec<ChartFile>,
@@ -113,6 +115,7 @@ impl Chart {
         let mut inner = Inner {
             metadata: Metadata::default(),
             values: None,
+            merged_values: None,
             schema: None,
             templates: Vec::new(),
             files: Vec::new(),
@@ -177,6 +180,20 @@ impl Chart {
         self.0.values.as_ref()
     }
 
+    /// Returns the default values as a version of Helm reads them.
+    pub(crate) fn values_for(&self, helm: HelmVersion) -> Result<Option<&Map>, Error> {
+        match (helm, &self.0.merged_values) {
+            (HelmVersion::V4, Some(merged)) => match merged {
+                Ok(values) => Ok(Some(values)),
+                Err(reason) => Err(Error::ChartFile {
+                    file: "values.yaml".to_owned(),
+                    reason: reason.clone(),
+                }),
+            },
+            _ => Ok(self.0.values.as_ref()),
+        }
+    }
+
     /// Returns the JSON schema of the values.
     #[must_use]
     pub fn schema(&self) -> Option<&[u8]> {
@@ -228,7 +245,12 @@ impl Inner {
             "Chart.yaml" => {}
             // Only read to be refused where it is broken; the charts in place decide.
             "Chart.lock" => read(&file, check_lock)?,
-            "values.yaml" => self.values = Some(read(&file, values_map)?),
+            "values.yaml" => {
+                self.values = Some(read(&file, values_map)?);
+                if yaml::is_stream(&text(&file.data)) {
+                    self.merged_values = Some(yaml::read_stream(&file.data));
+                }
+            }
             "values.schema.json" => self.schema = Some(file.data),
             "requirements.yaml" => {
                 let metadata = metadata.get_or_insert_default();

@@ -1,5 +1,7 @@
 //! Rendered text split into documents.
 
+use crate::HelmVersion;
+
 /// How a rendered file falls into documents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Splitting {
@@ -10,6 +12,16 @@ pub(crate) enum Splitting {
     /// Helm 4: at `---` at the beginning of a line and the blanks behind it; documents keep the space at their
     /// end.
     Helm4,
+}
+
+impl Splitting {
+    /// Returns how a version of Helm splits.
+    pub(crate) const fn of(helm: HelmVersion) -> Self {
+        match helm {
+            HelmVersion::V3 => Self::Helm3,
+            HelmVersion::V4 => Self::Helm4,
+        }
+    }
 }
 
 /// Splits a rendered file into its documents, empty ones left out. What Go's `\s` and Go's `TrimSpace` take for
@@ -60,6 +72,8 @@ fn split_helm3(text: &str) -> Vec<&str> {
 }
 
 fn split_helm4(text: &str) -> Vec<&str> {
+    // Dashes that only space stands before are at the beginning of a line once that is gone.
+    let text = text.trim_start();
     let bytes = text.as_bytes();
     let mut documents = Vec::new();
     let mut start = 0;

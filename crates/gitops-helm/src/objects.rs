@@ -8,6 +8,7 @@ use gitops_template::{
     Value,
 };
 
+use crate::HelmVersion;
 use crate::capabilities::Capabilities;
 use crate::functions;
 use crate::glob::Glob;
@@ -16,8 +17,15 @@ use crate::load::ChartFile;
 use crate::metadata::{Dependency, Maintainer, Metadata};
 use crate::resolve::{ChartId, Charts};
 
-/// `chartutil.Values`: the type of the data that templates get and of `.Values`.
-pub(crate) static VALUES: MapType = MapType::named("chartutil.Values", Type::Any, None);
+/// Returns the type of the data that templates get and of `.Values`.
+pub(crate) const fn values_type(helm: HelmVersion) -> &'static MapType {
+    static HELM_3: MapType = MapType::named("chartutil.Values", Type::Any, None);
+    static HELM_4: MapType = MapType::named("common.Values", Type::Any, None);
+    match helm {
+        HelmVersion::V3 => &HELM_3,
+        HelmVersion::V4 => &HELM_4,
+    }
+}
 
 static MAINTAINERS: ListType =
     ListType::plain("[]*chart.Maintainer", Type::Object("*chart.Maintainer"));
@@ -88,6 +96,14 @@ impl ChartObject {
         METADATA
             .iter()
             .map(|(name, _)| (*name, self.get(name).unwrap_or_default()))
+            .collect()
+    }
+
+    /// Returns what Helm 4 has in the place of the struct: maps and lists without types.
+    pub(crate) fn to_map(&self) -> Map {
+        self.flat_fields()
+            .into_iter()
+            .map(|(name, value)| (Str::new(name), plain(&value)))
             .collect()
     }
 
@@ -164,6 +180,22 @@ impl ChartObject {
             "IsRoot" => Value::Bool(self.is_root),
             _ => return None,
         })
+    }
+}
+
+/// Makes maps of structs and plain lists of all lists; maps are left as they are.
+fn plain(value: &Value) -> Value {
+    match value {
+        Value::List(list) => Value::list(list.items().iter().map(plain).collect()),
+        Value::Object(object) => {
+            let fields = object.fields().into_iter();
+            Value::Map(
+                fields
+                    .map(|(name, value)| (Str::new(name), plain(&value)))
+                    .collect(),
+            )
+        }
+        other => other.clone(),
     }
 }
 
@@ -440,32 +472,48 @@ impl Object for Files {
 
 /// `.Capabilities`.
 pub(crate) struct CapabilitiesObject {
+    helm: HelmVersion,
     kube_version: Value,
     api_versions: Value,
     helm_version: Value,
 }
 
 impl CapabilitiesObject {
-    pub(crate) fn new(capabilities: &Capabilities) -> Self {
+    pub(crate) fn new(capabilities: &Capabilities, helm: HelmVersion) -> Self {
         let Capabilities {
             kube_version,
             api_versions,
             helm_version,
             go_version,
+            kube_client_version,
         } = capabilities;
+        let versions = match helm {
+            HelmVersion::V3 => &VERSION_SET,
+            HelmVersion::V4 => &VERSION_SET_4,
+        };
         Self {
+            helm,
             kube_version: Value::object(KubeVersionObject {
-                version: Str::new(kube_version.version()),
+                helm,
+                version: Str::new(match helm {
+                    HelmVersion::V3 => kube_version.version(),
+                    HelmVersion::V4 => kube_version.as_written(),
+                }),
+                normalized: Str::new(kube_version.version()),
                 major: Str::from(kube_version.major().to_string()),
                 minor: Str::from(kube_version.minor().to_string()),
             }),
             api_versions: Value::List(List::typed(
-                &VERSION_SET,
+                versions,
                 api_versions.iter().map(|version| text(version)).collect(),
             )),
             helm_version: Value::object(BuildInfo {
                 version: Str::new(helm_version),
                 go_version: Str::new(go_version),
+                kube_client_version: match helm {
+                    HelmVersion::V3 => None,
+                    HelmVersion::V4 => Some(Str::new(kube_client_version)),
+                },
             }),
         }
     }
@@ -473,7 +521,10 @@ impl CapabilitiesObject {
 
 impl Object for CapabilitiesObject {
     fn type_name(&self) -> &'static str {
-        "*chartutil.Capabilities"
+        match self.helm {
+            HelmVersion::V3 => "*chartutil.Capabilities",
+            HelmVersion::V4 => "*common.Capabilities",
+        }
     }
     fn kind(&self) -> Kind {
         Kind::Ptr
@@ -494,11 +545,11 @@ impl Object for CapabilitiesObject {
         ]
     }
     fn method(&self, name: &str) -> Option<Signature> {
-        (name == "Copy")
-            .then(|| Signature::new(&[] as &[Type], Type::Object("*chartutil.Capabilities")))
+        (name == "Copy").then(|| Signature::new(&[] as &[Type], Type::Object(self.type_name())))
     }
     fn call(&self, _: &str, _: &mut Context<'_>, _: &mut [Value]) -> Result<Value> {
         Ok(Value::object(Self {
+            helm: self.helm,
             kube_version: self.kube_version.clone(),
             api_versions: self.api_versions.clone(),
             helm_version: self.helm_version.clone(),
@@ -507,14 +558,20 @@ impl Object for CapabilitiesObject {
 }
 
 struct KubeVersionObject {
+    helm: HelmVersion,
     version: Str,
+    /// The numbers of the version alone.
+    normalized: Str,
     major: Str,
     minor: Str,
 }
 
 impl Object for KubeVersionObject {
     fn type_name(&self) -> &'static str {
-        "chartutil.KubeVersion"
+        match self.helm {
+            HelmVersion::V3 => "chartutil.KubeVersion",
+            HelmVersion::V4 => "common.KubeVersion",
+        }
     }
     fn field(&self, name: &str) -> Option<Value> {
         find(self.fields(), name)
@@ -530,17 +587,23 @@ impl Object for KubeVersionObject {
         matches!(name, "String" | "GitVersion")
             .then(|| Signature::new(&[] as &[Type], Type::String))
     }
-    fn call(&self, _: &str, _: &mut Context<'_>, _: &mut [Value]) -> Result<Value> {
-        Ok(Value::Str(self.version.clone()))
+    fn call(&self, name: &str, _: &mut Context<'_>, _: &mut [Value]) -> Result<Value> {
+        let version = match name {
+            "String" => &self.normalized,
+            _ => &self.version,
+        };
+        Ok(Value::Str(version.clone()))
     }
     fn text(&self) -> Option<String> {
-        Some(self.version.to_string())
+        Some(self.normalized.to_string())
     }
 }
 
 struct BuildInfo {
     version: Str,
     go_version: Str,
+    /// Helm 4 tells it.
+    kube_client_version: Option<Str>,
 }
 
 impl Object for BuildInfo {
@@ -551,23 +614,33 @@ impl Object for BuildInfo {
         find(self.fields(), name)
     }
     fn fields(&self) -> Vec<(&'static str, Value)> {
-        vec![
+        let mut fields = vec![
             ("Version", Value::Str(self.version.clone())),
             ("GitCommit", text("")),
             ("GitTreeState", text("")),
             ("GoVersion", Value::Str(self.go_version.clone())),
-        ]
+        ];
+        if let Some(version) = &self.kube_client_version {
+            fields.push(("KubeClientVersion", Value::Str(version.clone())));
+        }
+        fields
     }
     fn to_json(&self) -> Option<Value> {
-        Some(Json::omitting_empty(vec![
+        let mut fields = vec![
             ("version", Value::Str(self.version.clone())),
             ("go_version", Value::Str(self.go_version.clone())),
-        ]))
+        ];
+        if let Some(version) = &self.kube_client_version {
+            fields.push(("kube_client_version", Value::Str(version.clone())));
+        }
+        Some(Json::omitting_empty(fields))
     }
 }
 
 static VERSION_SET: ListType =
     ListType::named("chartutil.VersionSet", Type::String, Some(&VersionSet));
+static VERSION_SET_4: ListType =
+    ListType::named("common.VersionSet", Type::String, Some(&VersionSet));
 
 /// The method of `.Capabilities.APIVersions`.
 struct VersionSet;

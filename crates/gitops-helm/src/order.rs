@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use crate::HelmVersion;
 use crate::decode::{Decoder, Place, field};
-use crate::render::HelmVersion;
 use crate::skim::skim;
 use crate::yaml;
 use gitops_manifest::Value;
@@ -153,20 +153,24 @@ const METADATA_TYPE: &str = "struct { Name string \"json:\\\"name\\\"\"; Annotat
 
 impl Head {
     /// Reads a document, all of which must be YAML; the error is Helm's message.
-    pub(crate) fn read(document: &str) -> Result<Self, String> {
-        skim(document).map_or_else(|| Self::read_in_full(document), Ok)
+    pub(crate) fn read(document: &str, helm: HelmVersion) -> Result<Self, String> {
+        skim(document).map_or_else(|| Self::read_in_full(document, helm), Ok)
     }
 
     /// Reads a document by parsing it.
-    pub(crate) fn read_in_full(document: &str) -> Result<Self, String> {
+    pub(crate) fn read_in_full(document: &str, helm: HelmVersion) -> Result<Self, String> {
         let value = yaml::read_text(document)?;
-        Self::decode(&value)
+        Self::decode(&value, helm)
     }
 
-    fn decode(document: &Value) -> Result<Self, String> {
+    fn decode(document: &Value, helm: HelmVersion) -> Result<Self, String> {
         let mut head = Self::default();
         let mut decoder = Decoder::default();
-        if let Some(map) = decoder.structure(document, None, "releaseutil.SimpleHead") {
+        let name = match helm {
+            HelmVersion::V3 => "releaseutil.SimpleHead",
+            HelmVersion::V4 => "util.SimpleHead",
+        };
+        if let Some(map) = decoder.structure(document, None, name) {
             for (key, value) in map {
                 let Some(name) = field(key, HEAD) else {
                     continue;

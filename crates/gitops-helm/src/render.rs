@@ -20,7 +20,12 @@ use crate::pathmatch::PathPattern;
 use crate::resolve::{ChartId, Charts};
 use crate::{Chart, Error, Values, go};
 
-/// Whose output is written where Helm 3 and Helm 4 differ.
+/// The version of Helm whose behaviour is copied, where Helm 3 and Helm 4 differ.
+///
+/// Helm 4 merges all documents of a values file, takes nulls out of defaults, shows `.Chart` as a map, keeps the
+/// space at the end of documents, sorts webhook configurations last, post-renders hooks too, knows durations and
+/// `mustToYaml`, and shows errors of templates over several lines. The values have to be
+/// [read](Values::of) and the chart [rendered](RenderOptions::of) for the same version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HelmVersion {
@@ -122,7 +127,7 @@ pub struct RenderOptions {
     pub skip_schema_validation: bool,
     /// Whether the notes of subcharts are rendered too (`--render-subchart-notes`).
     pub subchart_notes: bool,
-    /// Whose output is written.
+    /// The version of Helm that is followed.
     pub helm_version: HelmVersion,
     /// What answers `lookup`; without it nothing is found.
     pub lookup: Option<Arc<dyn Lookup>>,
@@ -134,6 +139,25 @@ pub struct RenderOptions {
     pub now: Time,
     /// How far templates may go.
     pub limits: Limits,
+}
+
+impl RenderOptions {
+    /// Returns what `helm template` of a version of Helm does without flags.
+    ///
+    /// ```
+    /// use gitops_helm::{HelmVersion, RenderOptions};
+    ///
+    /// let options = RenderOptions::of(HelmVersion::V4);
+    /// assert_eq!(options.capabilities.helm_version, "v4.3.2");
+    /// ```
+    #[must_use]
+    pub fn of(helm_version: HelmVersion) -> Self {
+        Self {
+            helm_version,
+            capabilities: Capabilities::of(helm_version),
+            ..Self::default()
+        }
+    }
 }
 
 impl std::fmt::Debug for RenderOptions {
@@ -265,6 +289,7 @@ pub struct Rendered {
     pub warnings: Vec<String>,
     /// What a post-renderer made of CRDs and manifests.
     post_rendered: Option<String>,
+    helm_version: HelmVersion,
     include_crds: bool,
     no_hooks: bool,
     skip_tests: bool,
@@ -298,9 +323,10 @@ pub struct Rendered {
 /// # Ok::<(), gitops_helm::Error>(())
 /// ```
 pub fn render(chart: &Chart, values: &Values, options: &RenderOptions) -> Result<Rendered, Error> {
-    check_installable(chart)?;
+    let helm = options.helm_version;
+    check_installable(chart, helm)?;
     check_release_name(&options.release.name)?;
-    let mut charts = Charts::resolve(chart, values)?;
+    let mut charts = Charts::resolve(chart, values, helm)?;
     let coalesced = charts.lay_over(Charts::ROOT, go::node_map(values.nodes()), Mode::Coalesce)?;
     if !options.skip_schema_validation {
         charts.validate(&coalesced)?;
@@ -318,11 +344,12 @@ pub fn render(chart: &Chart, values: &Values, options: &RenderOptions) -> Result
         notes,
         warnings,
         post_rendered: None,
+        helm_version: helm,
         include_crds: options.include_crds,
         no_hooks: options.no_hooks,
         skip_tests: options.skip_tests,
     };
-    rendered.sort(files, options.helm_version)?;
+    rendered.sort(files)?;
     collect_crds(&charts, Charts::ROOT, &mut rendered.crds);
     if let Some(post_render) = &options.post_render {
         let mut text = String::new();
@@ -335,8 +362,13 @@ pub fn render(chart: &Chart, values: &Values, options: &RenderOptions) -> Result
     Ok(rendered)
 }
 
-fn check_installable(chart: &Chart) -> Result<(), Error> {
+fn check_installable(chart: &Chart, helm: HelmVersion) -> Result<(), Error> {
     let metadata = chart.metadata();
+    if helm == HelmVersion::V4 && !matches!(metadata.api_version.as_str(), "v1" | "v2") {
+        return Err(Error::ChartApiVersion {
+            version: metadata.api_version.clone(),
+        });
+    }
     if !matches!(metadata.kind.as_str(), "" | "application") {
         return Err(Error::NotInstallable {
             kind: metadata.kind.clone(),
@@ -381,13 +413,17 @@ fn check_kube_version(chart: &Chart, options: &RenderOptions) -> Result<(), Erro
     if wanted.is_empty() {
         return Ok(());
     }
-    let found = options.capabilities.kube_version.version();
-    let fits = Version::parse(found).is_ok_and(|version| {
+    let kube_version = &options.capabilities.kube_version;
+    let fits = Version::parse(kube_version.version()).is_ok_and(|version| {
         Constraint::parse(wanted).is_ok_and(|constraint| constraint.check(&version))
     });
     if fits {
         Ok(())
     } else {
+        let found = match options.helm_version {
+            HelmVersion::V3 => kube_version.version(),
+            HelmVersion::V4 => kube_version.as_written(),
+        };
         Err(Error::IncompatibleKubeVersion {
             wanted: wanted.clone(),
             found: found.to_owned(),
@@ -435,11 +471,9 @@ fn collect_crds(charts: &Charts, id: ChartId, crds: &mut Vec<Crd>) {
 
 impl Rendered {
     /// Splits the rendered files into documents and puts these in order.
-    fn sort(&mut self, mut files: Vec<RenderedFile>, helm: HelmVersion) -> Result<(), Error> {
-        let splitting = match helm {
-            HelmVersion::V3 => Splitting::Helm3,
-            HelmVersion::V4 => Splitting::Helm4,
-        };
+    fn sort(&mut self, mut files: Vec<RenderedFile>) -> Result<(), Error> {
+        let helm = self.helm_version;
+        let splitting = Splitting::of(helm);
         files.sort_by(|a, b| a.name.cmp(&b.name));
         for RenderedFile { name, text } in files {
             if text.trim().is_empty() {
@@ -452,7 +486,7 @@ impl Rendered {
                     file: Arc::clone(&file),
                     range: start..start + document.len(),
                 };
-                let head = Head::read(document).map_err(|reason| Error::Manifest {
+                let head = Head::read(document, helm).map_err(|reason| Error::Manifest {
                     file: file.name.clone(),
                     reason,
                 })?;
@@ -547,7 +581,7 @@ impl Rendered {
     /// [`Error::NoSuchTemplate`] where a pattern fits no document.
     pub fn show_only(&self, patterns: &[&str]) -> Result<String, Error> {
         let all = self.to_yaml();
-        let documents = split(&all, Splitting::Helm3);
+        let documents = split(&all, Splitting::of(self.helm_version));
         let mut out = String::new();
         for pattern in patterns {
             let matcher = PathPattern::parse(pattern).ok();

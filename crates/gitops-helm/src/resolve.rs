@@ -14,7 +14,7 @@ use gitops_template::{Map, Str, Value};
 use crate::coalesce::Mode;
 use crate::metadata::Dependency;
 use crate::values::Values;
-use crate::{Chart, Error, go};
+use crate::{Chart, Error, HelmVersion, go};
 
 /// The number of a chart in [`Charts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub(crate) struct ChartId(usize);
 
 /// The charts of a render.
 pub(crate) struct Charts {
+    pub(crate) helm: HelmVersion,
     charts: Vec<Instance>,
     requirements: Vec<Dependency>,
     warnings: Vec<String>,
@@ -59,19 +60,24 @@ impl Charts {
     pub(crate) const ROOT: ChartId = ChartId(0);
 
     /// Builds the graph of a chart and resolves it for the user's values.
-    pub(crate) fn resolve(chart: &Chart, values: &Values) -> Result<Self, Error> {
+    pub(crate) fn resolve(
+        chart: &Chart,
+        values: &Values,
+        helm: HelmVersion,
+    ) -> Result<Self, Error> {
         let mut charts = Self {
+            helm,
             charts: Vec::new(),
             requirements: Vec::new(),
             warnings: Vec::new(),
         };
-        charts.add(chart, None);
+        charts.add(chart, None)?;
         charts.enable(Self::ROOT, &go::node_map(values.nodes()), "")?;
         charts.import(Self::ROOT)?;
         Ok(charts)
     }
 
-    fn add(&mut self, chart: &Chart, parent: Option<ChartId>) -> ChartId {
+    fn add(&mut self, chart: &Chart, parent: Option<ChartId>) -> Result<ChartId, Error> {
         let id = ChartId(self.charts.len());
         let metadata = chart.metadata();
         let requirements = metadata.dependencies.as_ref().map(|dependencies| {
@@ -83,12 +89,43 @@ impl Charts {
             chart: chart.clone(),
             name: metadata.name.clone(),
             requirements,
-            values: chart.values().cloned(),
+            values: chart.values_for(self.helm)?.cloned(),
             charts: Vec::new(),
             parent,
         });
         let children = chart.charts().iter().map(|child| self.add(child, Some(id)));
-        self[id].charts = children.collect();
+        self[id].charts = children.collect::<Result<_, _>>()?;
+        Ok(id)
+    }
+
+    /// Makes a chart for a requirement out of one that is there, and returns its number.
+    fn copy(&mut self, chosen: ChartId, alias: &str) -> ChartId {
+        let mut copy = self[chosen].clone();
+        if !alias.is_empty() {
+            alias.clone_into(&mut copy.name);
+        }
+        let id = ChartId(self.charts.len());
+        self.charts.push(copy);
+        if self.helm == HelmVersion::V4 {
+            // Two copies of one chart do not share what is in it.
+            let requirements = self[id].requirements.clone();
+            self[id].requirements = requirements.map(|shared| {
+                let first = self.requirements.len();
+                for requirement in shared {
+                    self.requirements
+                        .push(self.requirements[requirement].clone());
+                }
+                (first..self.requirements.len()).collect()
+            });
+            let shared = std::mem::take(&mut self[id].charts);
+            let children = shared.into_iter().map(|child| {
+                let mut child = self[child].clone();
+                child.parent = Some(id);
+                self.charts.push(child);
+                ChartId(self.charts.len() - 1)
+            });
+            self[id].charts = children.collect();
+        }
         id
     }
 
@@ -149,12 +186,7 @@ impl Charts {
                 .find(|chart| self.is_compatible(requirement, *chart));
             let alias = self.requirements[requirement].alias.clone();
             if let Some(chosen) = chosen {
-                let mut copy = self[chosen].clone();
-                if !alias.is_empty() {
-                    copy.name.clone_from(&alias);
-                }
-                charts.push(ChartId(self.charts.len()));
-                self.charts.push(copy);
+                charts.push(self.copy(chosen, &alias));
             }
             if !alias.is_empty() {
                 self.requirements[requirement].name = alias;

@@ -608,6 +608,7 @@ fn is_surely_text(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::HelmVersion;
     use proptest::prelude::*;
 
     /// What is skimmed must be what the full parser reads.
@@ -616,7 +617,7 @@ mod tests {
         let Some(head) = skim(document) else {
             return false;
         };
-        let want = Head::read_in_full(document);
+        let want = Head::read_in_full(document, HelmVersion::V3);
         assert_eq!(Ok(head), want, "{document}");
         true
     }

@@ -2,15 +2,25 @@
 
 use std::fmt::Write as _;
 
-use gitops_template::{List, ListType, Map, Str, Value};
+use gitops_template::{Error, List, ListType, Map, Str, Value};
 
 use crate::objects::ChartObject;
 
 /// Values deeper than this are an error.
 const MAX_DEPTH: usize = 1000;
 
+/// Writes a value as `toToml` does; nil makes the original panic.
+pub(crate) fn write_value(value: &Value) -> Result<Result<String, String>, Error> {
+    match value {
+        Value::Nil | Value::Missing => Err(Error::new(
+            "reflect: call of reflect.Value.Type on zero Value",
+        )),
+        value => Ok(write(value)),
+    }
+}
+
 /// Writes a value; the error is the original's message.
-pub(crate) fn write(value: &Value) -> Result<String, String> {
+fn write(value: &Value) -> Result<String, String> {
     let mut writer = Writer {
         out: String::new(),
         depth: 0,

@@ -4,7 +4,10 @@ use gitops_manifest::Map;
 
 use crate::node::{self, NodeMap};
 use crate::set::{Reading, assign};
-use crate::{Error, load, yaml};
+use crate::{Error, HelmVersion, load, yaml};
+
+/// What an error calls the flag that Helm 4 gives a whole object.
+pub(crate) const SET_JSON_OBJECT: &str = "--set-json object";
 
 /// The values that a user lays over the defaults of a chart: files, literals and `--set`, merged in the order
 /// in which they are added.
@@ -25,7 +28,10 @@ use crate::{Error, load, yaml};
 /// # Ok::<(), gitops_helm::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Values(NodeMap);
+pub struct Values {
+    nodes: NodeMap,
+    helm: HelmVersion,
+}
 
 impl Values {
     /// Makes empty values.
@@ -34,24 +40,40 @@ impl Values {
         Self::default()
     }
 
+    /// Makes empty values that read files and assignments as a version of Helm does.
+    ///
+    /// Helm 4 merges all documents of a file, where Helm 3 reads the first, and takes a JSON object for
+    /// `--set-json`.
+    #[must_use]
+    pub fn of(helm: HelmVersion) -> Self {
+        Self {
+            nodes: NodeMap::new(),
+            helm,
+        }
+    }
+
     /// Merges the first document of a YAML text; `name` stands for it in errors.
     ///
     /// # Errors
     /// [`Error::ValuesFile`] where the text is not YAML or not a map.
     pub fn merge_yaml(&mut self, name: &str, text: impl AsRef<[u8]>) -> Result<(), Error> {
-        let map = yaml::read(text.as_ref())
-            .and_then(|document| load::values_map(&document))
-            .map_err(|reason| Error::ValuesFile {
-                file: name.to_owned(),
-                reason,
-            })?;
+        let map = match self.helm {
+            HelmVersion::V3 => {
+                yaml::read(text.as_ref()).and_then(|document| load::values_map(&document))
+            }
+            HelmVersion::V4 => yaml::read_stream(text.as_ref()),
+        };
+        let map = map.map_err(|reason| Error::ValuesFile {
+            file: name.to_owned(),
+            reason,
+        })?;
         self.merge(&map);
         Ok(())
     }
 
     /// Merges a map: maps are merged key by key, other values replaced, `null` included.
     pub fn merge(&mut self, map: &Map) {
-        node::merge(&mut self.0, node::from_map(map));
+        node::merge(&mut self.nodes, node::from_map(map));
     }
 
     fn assign(
@@ -60,7 +82,7 @@ impl Values {
         text: &str,
         reading: Reading<'_>,
     ) -> Result<(), Error> {
-        assign(text, reading, &mut self.0).map_err(|reason| Error::Set {
+        assign(text, reading, &mut self.nodes).map_err(|reason| Error::Set {
             flag,
             text: text.to_owned(),
             reason,
@@ -83,11 +105,24 @@ impl Values {
         self.assign("--set-string", text, Reading::Text)
     }
 
-    /// Carries out assignments of JSON as `--set-json` reads them.
+    /// Carries out assignments of JSON as `--set-json` reads them. Helm 4 merges a text that begins with `{`
+    /// as a whole.
     ///
     /// # Errors
     /// As [`set`](Self::set).
     pub fn set_json(&mut self, text: &str) -> Result<(), Error> {
+        if self.helm == HelmVersion::V4 && text.trim_start().starts_with('{') {
+            let invalid = |reason: String| Error::Set {
+                flag: SET_JSON_OBJECT,
+                text: text.to_owned(),
+                reason,
+            };
+            let value = gitops_manifest::Value::from_json(text.trim())
+                .map_err(|error| invalid(error.to_string()))?;
+            let map = load::values_map(&value).map_err(invalid)?;
+            self.merge(&map);
+            return Ok(());
+        }
         self.assign("--set-json", text, Reading::Json)
     }
 
@@ -115,16 +150,19 @@ impl Values {
     /// Returns the values as a manifest says them, which does not tell integers from doubles.
     #[must_use]
     pub fn to_value(&self) -> gitops_manifest::Value {
-        gitops_manifest::Value::Object(node::to_map(&self.0))
+        gitops_manifest::Value::Object(node::to_map(&self.nodes))
     }
 
     pub(crate) const fn nodes(&self) -> &NodeMap {
-        &self.0
+        &self.nodes
     }
 }
 
 impl From<&Map> for Values {
     fn from(map: &Map) -> Self {
-        Self(node::from_map(map))
+        Self {
+            nodes: node::from_map(map),
+            helm: HelmVersion::default(),
+        }
     }
 }

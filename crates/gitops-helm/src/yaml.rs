@@ -1,9 +1,9 @@
 //! Reading and writing YAML as Helm does, with its messages.
 
-use gitops_manifest::Value;
 use gitops_manifest::yaml::{self, EmitOptions, ParseOptions, Profile};
+use gitops_manifest::{Map, Value};
 
-use crate::load;
+use crate::{load, node};
 
 /// Reads the first document of a text; the error is the message of `sigs.k8s.io/yaml`.
 pub(crate) fn read(text: &[u8]) -> Result<Value, String> {
@@ -39,6 +39,60 @@ pub(crate) fn write(value: &Value) -> Option<String> {
     let json = value.to_json();
     let read = yaml::parse_one(&json, &ParseOptions::default()).ok()?;
     Some(yaml::emit(&read, &EmitOptions::default()))
+}
+
+/// Says why a value cannot be written.
+pub(crate) fn refusal(value: &Value) -> String {
+    match yaml::parse_one(&value.to_json(), &ParseOptions::default()) {
+        Ok(_) => String::new(),
+        Err(error) => format!("yaml: {}", error.upstream_message(Profile::Sigs)),
+    }
+}
+
+/// What begins a document of a values file.
+const SEPARATOR: &str = "---";
+
+/// Whether a values file has more than one document.
+pub(crate) fn is_stream(text: &str) -> bool {
+    documents(text).is_ok_and(|documents| documents.len() > 1)
+}
+
+/// Reads all documents of a values file and merges them, as Helm 4 does.
+pub(crate) fn read_stream(text: &[u8]) -> Result<Map, String> {
+    let mut values = node::NodeMap::new();
+    for document in documents(&load::text(text))? {
+        let map = read_text(document)
+            .and_then(|document| load::values_map(&document))
+            .map_err(|reason| format!("cannot unmarshal yaml document: {reason}"))?;
+        node::merge(&mut values, node::from_map(&map));
+    }
+    Ok(node::to_map(&values))
+}
+
+/// Splits a values file as the reader of `k8s.io/apimachinery` does: at lines that begin with three dashes.
+fn documents(text: &str) -> Result<Vec<&str>, String> {
+    let mut documents = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    for line in text.split_inclusive('\n') {
+        if let Some(rest) = line.strip_prefix(SEPARATOR) {
+            let rest = rest.trim();
+            if !rest.is_empty() && !rest.starts_with('#') {
+                return Err(format!(
+                    "error reading yaml document: invalid Yaml document separator: {rest}"
+                ));
+            }
+            if at > start {
+                documents.push(&text[start..at]);
+                // The separator itself is gone then, and otherwise belongs to the document.
+                start = at + line.len();
+            }
+        }
+        at += line.len();
+    }
+    if at > start {
+        documents.push(&text[start..]);
+    }
+    Ok(documents)
 }
 
 /// Keys of JSON that are longer are none to YAML.

@@ -111,5 +111,5 @@ pub use random::Random;
 pub use render::{Limits, Render, RenderOptions, Zones};
 pub use template::{MissingKey, Snippet, Templates};
 pub use text::Str;
-pub use time::Time;
+pub use time::{Duration, Time};
 pub use value::{Kind, List, ListType, Map, MapType, Methods, Object, Type, Value, WeakMap};

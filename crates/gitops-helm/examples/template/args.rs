@@ -1,8 +1,11 @@
-//! The flags of `helm template`, as far as rendering has to do with them.
+//! The flags of `helm template`, as far as rendering has to do with them, and `--helm-version 4`.
 
 use std::path::Path;
 
-use gitops_helm::{Action, Chart, Error, KubeVersion, RenderOptions, Rendered, Values, render};
+use gitops_helm::{
+    Action, Capabilities, Chart, Error, HelmVersion, KubeVersion, RenderOptions, Rendered, Values,
+    render,
+};
 use gitops_manifest::DirTree;
 use gitops_template::{Functions, Templates, Value};
 
@@ -67,6 +70,15 @@ impl Invocation {
                             options.capabilities.api_versions.extend(versions);
                         }
                         "-s" | "--show-only" => show_only.push(value),
+                        "--helm-version" => {
+                            options.helm_version = match value.as_str() {
+                                "3" => HelmVersion::V3,
+                                "4" => HelmVersion::V4,
+                                _ => return Err(format!("there is no Helm {value}")),
+                            };
+                            options.capabilities.helm_version =
+                                Capabilities::of(options.helm_version).helm_version;
+                        }
                         "--name-template" => name_template = Some(value),
                         "-f" | "--values" => {
                             let files = value.split(',').map(|file| ("--values", file.to_owned()));
@@ -107,7 +119,8 @@ impl Invocation {
                 _ => format!("open {path}: {error}"),
             })
         };
-        let mut values = Values::new();
+        let helm = self.options.helm_version;
+        let mut values = Values::of(helm);
         for wanted in VALUE_FLAGS {
             for (flag, value) in self.values.iter().filter(|(flag, _)| *flag == wanted) {
                 let outcome = match *flag {
@@ -121,7 +134,7 @@ impl Invocation {
                     }),
                     _ => values.set_literal(value),
                 };
-                outcome.map_err(|error| error.helm_text())?;
+                outcome.map_err(|error| error.text_of(helm))?;
             }
         }
         Ok(values)
@@ -142,7 +155,7 @@ impl Invocation {
             })?;
             Chart::load(&tree, "")
         };
-        chart.map_err(|error| error.helm_text())
+        chart.map_err(|error| error.text_of(self.options.helm_version))
     }
 
     /// Renders a chart that is loaded.
@@ -151,7 +164,7 @@ impl Invocation {
         chart: &Chart,
         values: &Values,
     ) -> Result<(String, Rendered), String> {
-        let text = |error: Error| error.helm_text();
+        let text = |error: Error| error.text_of(self.options.helm_version);
         let rendered = render(chart, values, &self.options).map_err(text)?;
         let patterns: Vec<&str> = self.show_only.iter().map(String::as_str).collect();
         let output = if patterns.is_empty() {

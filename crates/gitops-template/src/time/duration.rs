@@ -1,6 +1,117 @@
 //! Durations such as `1h2m3.5s`.
 
+use std::fmt;
+
+use super::object::Named;
+use crate::error::{Error, Result};
 use crate::format::quote::quote;
+use crate::value::Value;
+
+/// The name of Go's type.
+pub(crate) const DURATION: &str = "time.Duration";
+
+/// A length of time in nanoseconds, as Go's `time.Duration`.
+///
+/// ```
+/// use gitops_template::Duration;
+///
+/// let time = Duration::parse("1h30m")?;
+/// assert_eq!(time.hours(), 1.5);
+/// assert_eq!(time.round(Duration::from_nanos(3_600_000_000_000)).to_string(), "2h0m0s");
+/// # Ok::<(), gitops_template::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Duration(i64);
+
+impl Duration {
+    /// Makes a duration of so many nanoseconds.
+    #[must_use]
+    pub const fn from_nanos(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
+    /// Reads a duration as `time.ParseDuration` does.
+    ///
+    /// # Errors
+    /// Fails with Go's message.
+    pub fn parse(text: &str) -> Result<Self> {
+        parse_duration(text).map(Self).map_err(Error::new)
+    }
+
+    /// Returns the duration that a value is, if it is one.
+    #[must_use]
+    pub fn from_value(value: &Value) -> Option<Self> {
+        let named = value.as_object::<Named>()?;
+        named.nanos().map(Self)
+    }
+
+    /// Returns the nanoseconds.
+    #[must_use]
+    pub const fn nanos(self) -> i64 {
+        self.0
+    }
+
+    /// Returns the seconds.
+    #[must_use]
+    pub fn seconds(self) -> f64 {
+        self.in_units(1_000_000_000)
+    }
+
+    /// Returns the minutes.
+    #[must_use]
+    pub fn minutes(self) -> f64 {
+        self.in_units(60_000_000_000)
+    }
+
+    /// Returns the hours.
+    #[must_use]
+    pub fn hours(self) -> f64 {
+        self.in_units(3_600_000_000_000)
+    }
+
+    fn in_units(self, unit: i64) -> f64 {
+        (self.0 / unit) as f64 + (self.0 % unit) as f64 / unit as f64
+    }
+
+    /// Rounds towards zero to a multiple of `unit`; one that is not positive changes nothing.
+    #[must_use]
+    pub const fn truncate(self, unit: Self) -> Self {
+        if unit.0 <= 0 {
+            return self;
+        }
+        Self(self.0 - self.0 % unit.0)
+    }
+
+    /// Rounds to the nearest multiple of `unit`, halves away from zero. What would overflow becomes the
+    /// greatest or the least duration.
+    #[must_use]
+    pub fn round(self, unit: Self) -> Self {
+        if unit.0 <= 0 {
+            return self;
+        }
+        let rest = self.0 % unit.0;
+        let whole = self.0 - rest;
+        if rest.unsigned_abs() * 2 < unit.0.unsigned_abs() {
+            Self(whole)
+        } else if self.0 < 0 {
+            Self(whole.saturating_sub(unit.0))
+        } else {
+            Self(whole.saturating_add(unit.0))
+        }
+    }
+}
+
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&format_duration(self.0))
+    }
+}
+
+impl From<Duration> for Value {
+    fn from(duration: Duration) -> Self {
+        Named::duration(duration.0)
+    }
+}
 
 /// Writes nanoseconds as `time.Duration` prints.
 pub(crate) fn format_duration(nanos: i64) -> String {
@@ -42,7 +153,7 @@ fn fraction(number: u64, digits: u32) -> String {
 }
 
 /// Reads a duration as `time.ParseDuration` does.
-pub(crate) fn parse_duration(text: &str) -> Result<i64, String> {
+pub(crate) fn parse_duration(text: &str) -> std::result::Result<i64, String> {
     let shown = || quote(text.as_bytes());
     let invalid = || format!("time: invalid duration {}", shown());
     let negative = text.starts_with('-');

@@ -7,6 +7,7 @@ mod object;
 mod parse;
 
 pub(crate) use civil::Civil;
+pub use duration::Duration;
 pub(crate) use duration::{format_duration, parse_duration};
 
 /// Seconds from the year 1 to 1970.

@@ -2,7 +2,7 @@
 
 use super::Time;
 use super::civil::{Civil, month_name, weekday_name};
-use super::duration::format_duration;
+use super::duration::{DURATION, Duration, format_duration};
 use crate::error::Result;
 use crate::exec::Context;
 use crate::function::Signature;
@@ -17,7 +17,7 @@ const STRING_LAYOUT: &str = "2006-01-02 15:04:05.999999999 -0700 MST";
 const RFC3339_NANO: &str = "2006-01-02T15:04:05.999999999Z07:00";
 
 /// A defined integer type with names for its values.
-struct Named {
+pub(super) struct Named {
     ty: &'static str,
     kind: Kind,
     value: i64,
@@ -45,10 +45,15 @@ impl Named {
         })
     }
 
-    fn duration(value: i64) -> Value {
+    /// Returns the nanoseconds, if this is a duration.
+    pub(super) fn nanos(&self) -> Option<i64> {
+        (self.ty == DURATION).then_some(self.value)
+    }
+
+    pub(super) fn duration(value: i64) -> Value {
         let text = format_duration(value);
         Value::object(Self {
-            ty: "time.Duration",
+            ty: DURATION,
             kind: Kind::Int64,
             value,
             text,
@@ -88,19 +93,19 @@ impl Object for Named {
             "Milliseconds" | "Microseconds" | "Nanoseconds" if self.kind == Kind::Int64 => {
                 Type::Int64
             }
+            "Abs" if self.kind == Kind::Int64 => Type::Object(DURATION),
             _ => return None,
         };
         Some(Signature::new(&[][..], result))
     }
 
     fn call(&self, name: &str, _: &mut Context<'_>, _: &mut [Value]) -> Result<Value> {
-        let float = |unit: i64| {
-            Value::Float((self.value / unit) as f64 + (self.value % unit) as f64 / unit as f64)
-        };
+        let duration = Duration::from_nanos(self.value);
         Ok(match name {
-            "Hours" => float(3_600_000_000_000),
-            "Minutes" => float(60_000_000_000),
-            "Seconds" => float(1_000_000_000),
+            "Hours" => Value::Float(duration.hours()),
+            "Minutes" => Value::Float(duration.minutes()),
+            "Seconds" => Value::Float(duration.seconds()),
+            "Abs" => Self::duration(self.value.saturating_abs()),
             "Milliseconds" => Value::Int64(self.value / 1_000_000),
             "Microseconds" => Value::Int64(self.value / 1_000),
             "Nanoseconds" => Value::Int64(self.value),
@@ -124,7 +129,7 @@ impl Object for Time {
     fn method(&self, name: &str) -> Option<Signature> {
         use Type::{Bool, Int, Int64, String};
         const OTHER: &[Type] = &[Type::Object(TIME)];
-        const DURATION: &[Type] = &[Int64];
+        const LENGTH: &[Type] = &[Int64];
         let time = Type::Object(TIME);
         let (parameters, result): (&'static [Type], Type) = match name {
             "Format" => (&[String], String),
@@ -135,9 +140,9 @@ impl Object for Time {
             "Unix" | "UnixNano" | "UnixMilli" | "UnixMicro" => (&[], Int64),
             "UTC" | "Local" => (&[], time),
             "IsZero" | "IsDST" => (&[], Bool),
-            "Add" | "Round" | "Truncate" => (DURATION, time),
+            "Add" | "Round" | "Truncate" => (LENGTH, time),
             "AddDate" => (&[Int, Int, Int], time),
-            "Sub" => (OTHER, Type::Object("time.Duration")),
+            "Sub" => (OTHER, Type::Object(DURATION)),
             "Before" | "After" | "Equal" => (OTHER, Bool),
             "Compare" => (OTHER, Int),
             _ => return None,
