@@ -51,6 +51,7 @@
 
 pub mod application;
 pub mod autosync;
+mod build_environment;
 pub mod comparison;
 mod diffing;
 mod directory;
@@ -74,6 +75,7 @@ mod target;
 mod time;
 pub mod tracking;
 
+pub use build_environment::BuildEnvironment;
 pub use diffing::Differ;
 pub use directory::DirectoryRenderer;
 pub use engine::chain as error_chain;
@@ -87,7 +89,7 @@ pub use observer::{ApplicationId, Event, EventKind, Observer};
 pub use plan::{Action, PLAN_FORMAT, Phase, Plan, Step, Wave};
 #[cfg(feature = "redb")]
 pub use redb::RedbStore;
-pub use renderer::{RenderError, RenderOptions, Rendered, Renderer};
+pub use renderer::{Basis, RenderError, RenderOptions, Rendered, Renderer, SourceTrees};
 pub use source::{Revision, RevisionInfo, Source, SourceError, SourceRef, Sources};
 pub use store::{Store, StoreError, Write};
 pub use target::{

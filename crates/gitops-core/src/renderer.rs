@@ -1,5 +1,7 @@
 //! From a file tree to desired objects.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use gitops_manifest::{FileTree, Object, Reads, Str, TreeError};
@@ -12,9 +14,14 @@ use crate::application::ApplicationSource;
 pub struct RenderOptions {
     /// The name of the application.
     pub application: Str,
+    /// The name under which its objects are tracked: with its own namespace before it, where that is not the one of
+    /// the engine.
+    pub instance: Str,
+    /// The project of the application.
+    pub project: Str,
     /// The namespace that the application is deployed to.
     pub namespace: Str,
-    /// The revision that is rendered.
+    /// The revision that is rendered: a commit; of a chart its version.
     pub revision: Str,
     /// The source as the application writes it, with the settings of each renderer.
     pub source: ApplicationSource,
@@ -22,6 +29,36 @@ pub struct RenderOptions {
     pub kube_version: Str,
     /// The API versions that the cluster serves, as `apps/v1` and `apps/v1/Deployment`.
     pub api_versions: Arc<[Str]>,
+    /// The trees of the other sources of the application that have a `ref`, as far as this one refers to them.
+    pub refs: SourceTrees,
+}
+
+/// File trees under the names that sources have given them with `ref`.
+#[derive(Clone, Default)]
+pub struct SourceTrees(BTreeMap<Str, Arc<dyn FileTree>>);
+
+impl SourceTrees {
+    /// Adds a tree under a name, without a dollar.
+    pub fn insert(&mut self, name: impl Into<Str>, tree: Arc<dyn FileTree>) {
+        self.0.insert(name.into(), tree);
+    }
+
+    /// Returns the tree of a name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<dyn FileTree>> {
+        self.0.get(name)
+    }
+
+    /// Goes over names and trees, in order of name.
+    pub fn iter(&self) -> impl Iterator<Item = (&Str, &Arc<dyn FileTree>)> {
+        self.0.iter()
+    }
+}
+
+impl fmt::Debug for SourceTrees {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
 }
 
 impl RenderOptions {
@@ -33,8 +70,11 @@ impl RenderOptions {
         revision: impl Into<Str>,
         source: ApplicationSource,
     ) -> Self {
+        let application: Str = application.into();
         Self {
-            application: application.into(),
+            instance: application.clone(),
+            application,
+            project: Str::from_static("default"),
             namespace: namespace.into(),
             revision: revision.into(),
             source,
@@ -53,6 +93,35 @@ pub struct Rendered {
     pub warnings: Vec<String>,
     /// What was read, with its content hashes: on a tree where these hold the result is the same.
     pub reads: Reads,
+    /// What the result rests on besides the trees and the settings of the source.
+    pub basis: Basis,
+}
+
+/// What a render rests on besides what it read and the settings of its source: where this has changed, it is made
+/// again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Basis {
+    /// The version and the APIs of the cluster.
+    pub cluster: bool,
+    /// The name of the revision.
+    pub revision: bool,
+}
+
+impl Basis {
+    /// Rests on the cluster.
+    #[must_use]
+    pub const fn on_cluster(mut self, yes: bool) -> Self {
+        self.cluster = yes;
+        self
+    }
+
+    /// Rests on the name of the revision.
+    #[must_use]
+    pub const fn on_revision(mut self, yes: bool) -> Self {
+        self.revision = yes;
+        self
+    }
 }
 
 impl Rendered {
@@ -63,7 +132,15 @@ impl Rendered {
             objects,
             warnings,
             reads: Reads::default(),
+            basis: Basis::default(),
         }
+    }
+
+    /// Says what the result rests on besides the trees.
+    #[must_use]
+    pub const fn resting_on(mut self, basis: Basis) -> Self {
+        self.basis = basis;
+        self
     }
 }
 

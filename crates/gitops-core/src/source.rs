@@ -14,7 +14,7 @@ pub struct SourceRef {
     /// The address of the repository.
     pub repo: Str,
     /// The wanted revision: a branch, a tag, a commit, `HEAD`, or a range of semantic versions. Empty means
-    /// `HEAD`.
+    /// `HEAD`; of a chart it means the highest version that is no pre-release.
     pub revision: Str,
     /// The name of a chart, where the repository is one of charts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -29,6 +29,16 @@ impl SourceRef {
             repo: repo.into(),
             revision: revision.into(),
             chart: None,
+        }
+    }
+
+    /// Asks for a version of a chart.
+    #[must_use]
+    pub fn chart(repo: impl Into<Str>, chart: impl Into<Str>, version: impl Into<Str>) -> Self {
+        Self {
+            repo: repo.into(),
+            revision: version.into(),
+            chart: Some(chart.into()),
         }
     }
 }
@@ -101,6 +111,26 @@ pub enum SourceError {
         revision: Str,
         /// The revisions whose names come nearest.
         nearest: Vec<Str>,
+    },
+    /// The repository has no such chart.
+    #[error("repository {repo} has no chart {chart:?}{}", name_list(.nearest))]
+    NoSuchChart {
+        /// The address, without credentials.
+        repo: Str,
+        /// What was asked for.
+        chart: Str,
+        /// The charts whose names come nearest.
+        nearest: Vec<Str>,
+    },
+    /// The repository serves something that cannot be used: an index that cannot be read, a chart that is not what
+    /// its digest says, more than may be received.
+    #[error("repository {repo} serves what cannot be used")]
+    Invalid {
+        /// The address, without credentials.
+        repo: Str,
+        /// What is wrong.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The address is malformed.
     #[error("{repo:?} is no address of a repository: {reason}")]

@@ -441,6 +441,15 @@ pub trait Target: Send + Sync {
     /// [`TargetError::Unavailable`].
     async fn discover(&self) -> Result<Arc<Discovery>, TargetError>;
 
+    /// Tells the version of the cluster, as `v1.36.0`; empty where it has none to tell. Charts are rendered for it.
+    /// Cheap to call again.
+    ///
+    /// # Errors
+    /// [`TargetError::Unavailable`].
+    async fn version(&self) -> Result<Str, TargetError> {
+        Ok(Str::default())
+    }
+
     /// Returns the objects of a scope.
     ///
     /// # Errors

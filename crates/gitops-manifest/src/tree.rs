@@ -599,8 +599,24 @@ fn find(tree: &dyn FileTree, path: &str, kind: ReadKind) -> Option<ContentId> {
 
 /// A tree that notes what is asked of another.
 pub struct RecordingTree<'a> {
-    tree: &'a dyn FileTree,
+    tree: Recorded<'a>,
     asked: Mutex<BTreeSet<(String, ReadKind)>>,
+}
+
+enum Recorded<'a> {
+    Borrowed(&'a dyn FileTree),
+    Shared(Arc<dyn FileTree>),
+}
+
+impl RecordingTree<'static> {
+    /// Records what is asked of a tree that others hold too.
+    #[must_use]
+    pub fn shared(tree: Arc<dyn FileTree>) -> Self {
+        Self {
+            tree: Recorded::Shared(tree),
+            asked: Mutex::new(BTreeSet::new()),
+        }
+    }
 }
 
 impl<'a> RecordingTree<'a> {
@@ -608,8 +624,15 @@ impl<'a> RecordingTree<'a> {
     #[must_use]
     pub const fn new(tree: &'a dyn FileTree) -> Self {
         Self {
-            tree,
+            tree: Recorded::Borrowed(tree),
             asked: Mutex::new(BTreeSet::new()),
+        }
+    }
+
+    fn tree(&self) -> &dyn FileTree {
+        match &self.tree {
+            Recorded::Borrowed(tree) => *tree,
+            Recorded::Shared(tree) => &**tree,
         }
     }
 
@@ -625,15 +648,22 @@ impl<'a> RecordingTree<'a> {
     /// Returns what was asked, with what the tree answers.
     #[must_use]
     pub fn into_reads(self) -> Reads {
+        self.reads()
+    }
+
+    /// Returns what was asked so far, with what the tree answers.
+    #[must_use]
+    pub fn reads(&self) -> Reads {
         let asked = self
             .asked
-            .into_inner()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone();
         Reads(
             asked
                 .into_iter()
                 .map(|(path, kind)| {
-                    let finding = find(self.tree, &path, kind);
+                    let finding = find(self.tree(), &path, kind);
                     (path, kind, finding)
                 })
                 .collect(),
@@ -644,18 +674,18 @@ impl<'a> RecordingTree<'a> {
 impl FileTree for RecordingTree<'_> {
     fn read(&self, path: &str) -> Result<Arc<[u8]>, TreeError> {
         self.note(path, ReadKind::Content);
-        self.tree.read(path)
+        self.tree().read(path)
     }
     fn list(&self, path: &str) -> Result<Vec<TreeEntry>, TreeError> {
         self.note(path, ReadKind::Names);
-        self.tree.list(path)
+        self.tree().list(path)
     }
     fn kind(&self, path: &str) -> Result<Option<EntryKind>, TreeError> {
         self.note(path, ReadKind::Kind);
-        self.tree.kind(path)
+        self.tree().kind(path)
     }
     fn id(&self, path: &str) -> Result<ContentId, TreeError> {
         self.note(path, ReadKind::Content);
-        self.tree.id(path)
+        self.tree().id(path)
     }
 }

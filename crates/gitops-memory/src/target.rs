@@ -13,7 +13,7 @@ use gitops_core::{
     Applied, ApplyOptions, Clock, DeleteOptions, Discovery, Scope, Snapshot, Target, TargetError,
     Timestamp, WatchEvent,
 };
-use gitops_manifest::{GroupKind, GroupVersionKind, Object, ObjectKey, Value};
+use gitops_manifest::{GroupKind, GroupVersionKind, Object, ObjectKey, Str, Value};
 use tokio::sync::Notify;
 
 use crate::faults::Injector;
@@ -413,6 +413,10 @@ impl Target for MemoryTarget {
     async fn discover(&self) -> Result<Arc<Discovery>, TargetError> {
         let discover = |_: &[GroupKind]| Ok(Arc::clone(self.0.now().discovery()));
         self.0.ask(Operation::Discover, None, discover).await
+    }
+
+    async fn version(&self) -> Result<Str, TargetError> {
+        Ok(Str::from_static("v1.36.0"))
     }
 
     async fn snapshot(&self, scope: &Scope) -> Result<Snapshot, TargetError> {

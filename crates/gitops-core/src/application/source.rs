@@ -244,4 +244,44 @@ impl ApplicationSource {
             ..Self::default()
         }
     }
+
+    /// Takes a version of a chart.
+    #[must_use]
+    pub fn chart(
+        repo: impl Into<String>,
+        chart: impl Into<String>,
+        version: impl Into<String>,
+    ) -> Self {
+        Self {
+            repo_url: repo.into(),
+            chart: chart.into(),
+            target_revision: version.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether the source only gives files to others, under its `ref`, and brings no objects of its own.
+    #[must_use]
+    pub fn is_only_referred_to(&self) -> bool {
+        !self.r#ref.is_empty()
+            && self.path.is_empty()
+            && self.chart.is_empty()
+            && !self.repo_url.starts_with("oci://")
+    }
+
+    /// Returns the names of the renderers whose settings are given, even if these are empty: they decide what renders
+    /// the source, whatever is there. More than one is a mistake.
+    #[must_use]
+    pub fn explicit_types(&self) -> Vec<&'static str> {
+        let given = [
+            ("Kustomize", self.kustomize.is_some()),
+            ("Helm", self.helm.is_some() || !self.chart.is_empty()),
+            ("Directory", self.directory.is_some()),
+            ("Plugin", self.plugin.is_some()),
+        ];
+        given
+            .into_iter()
+            .filter_map(|(name, given)| given.then_some(name))
+            .collect()
+    }
 }

@@ -284,7 +284,14 @@ impl Engine {
                 self.history.objects(id, &hold.content).await?
             }
             None => match self
-                .render_all(id, namespace, &sources, &revisions, &discovery)
+                .render_all(
+                    id,
+                    application,
+                    connection,
+                    &sources,
+                    &revisions,
+                    &discovery,
+                )
                 .await
             {
                 Ok((objects, names, warnings)) => {
@@ -362,7 +369,8 @@ impl Engine {
     async fn render_all(
         &self,
         id: &ApplicationId,
-        namespace: &str,
+        application: &Application,
+        connection: &ClusterConnection,
         sources: &[ApplicationSource],
         revisions: &[Revision],
         discovery: &Discovery,
@@ -370,9 +378,17 @@ impl Engine {
         let mut objects = Vec::new();
         let mut names = Vec::new();
         let mut warnings = Vec::new();
+        check_refs(sources).map_err(Trouble::spec)?;
+        let kube_version = connection
+            .target
+            .version()
+            .await
+            .map_err(|error| Trouble::comparison(&error))?;
+        let api_versions: Arc<[Str]> = api_versions(discovery).into();
         for (index, (source, revision)) in sources.iter().zip(revisions).enumerate() {
             // A source that others refer to, and that names no folder, brings no objects of its own.
-            if !source.r#ref.is_empty() && source.path.is_empty() && source.chart.is_empty() {
+            if source.is_only_referred_to() {
+                names.push("");
                 continue;
             }
             let tree = self
@@ -380,22 +396,35 @@ impl Engine {
                 .tree(revision)
                 .await
                 .map_err(|error| Trouble::comparison(&error))?;
+            let named = if source.chart.is_empty() || revision.name.is_empty() {
+                &revision.id
+            } else {
+                &revision.name
+            };
+            let spec = &application.spec;
             let mut options = RenderOptions::new(
                 id.name.clone(),
-                namespace,
-                revision.id.clone(),
+                spec.destination.namespace.as_str(),
+                named.clone(),
                 source.clone(),
             );
-            options.api_versions = discovery
-                .kinds()
-                .iter()
-                .map(|kind| kind.gvk.api_version())
-                .collect::<std::collections::BTreeSet<_>>()
-                .into_iter()
-                .collect();
+            options.instance = self.instance(id);
+            options.project = spec.project().into();
+            options.kube_version = kube_version.clone();
+            options.api_versions = Arc::clone(&api_versions);
+            for (other, revision) in sources.iter().zip(revisions) {
+                if refers_to(source, &other.r#ref) {
+                    let tree = self
+                        .source
+                        .tree(revision)
+                        .await
+                        .map_err(|error| Trouble::comparison(&error))?;
+                    options.refs.insert(other.r#ref.as_str(), tree);
+                }
+            }
             let render = self
                 .renders
-                .render(id, index, &self.renderers, &*tree, &options)
+                .render(id, index, &self.renderers, &*tree, options)
                 .map_err(|error| Trouble::comparison(&error))?;
             let revision = revision.id.clone();
             self.emit(
@@ -478,7 +507,7 @@ impl Engine {
         }
         self.set_conditions(id, conditions);
         let spec = &application.spec;
-        let single = refreshed.sources.len() == 1;
+        let single = spec.sources.is_empty();
         let ids: Vec<String> = refreshed
             .revision_ids()
             .iter()
@@ -576,4 +605,57 @@ fn held(hold: &Hold) -> (Vec<ApplicationSource>, Vec<Revision>) {
         })
         .collect();
     (hold.sources.clone(), revisions)
+}
+
+/// Returns the API versions of a cluster as charts are told of them: `apps/v1`, and `apps/v1/Deployment`.
+fn api_versions(discovery: &Discovery) -> Vec<Str> {
+    let mut versions = std::collections::BTreeSet::new();
+    for kind in discovery.kinds() {
+        let version = kind.gvk.api_version();
+        versions.insert(Str::from(format!("{version}/{}", kind.gvk.kind)));
+        versions.insert(version);
+    }
+    versions.into_iter().collect()
+}
+
+/// Whether the settings of a source name files of another one by its `ref`.
+fn refers_to(source: &ApplicationSource, name: &str) -> bool {
+    let Some(helm) = &source.helm else {
+        return false;
+    };
+    let files = helm.value_files.iter();
+    let parameters = helm.file_parameters.iter().map(|parameter| &parameter.path);
+    !name.is_empty()
+        && files.chain(parameters).any(|file| {
+            let first = file.split('/').next().unwrap_or_default();
+            first.strip_prefix('$') == Some(name)
+        })
+}
+
+/// Checks the names under which sources refer to each other, by Argo CD's rules.
+fn check_refs(sources: &[ApplicationSource]) -> Result<(), String> {
+    let mut seen = std::collections::BTreeSet::new();
+    for (i, source) in sources.iter().enumerate() {
+        let name = source.r#ref.as_str();
+        if name.is_empty() {
+            continue;
+        }
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if !name.chars().all(plain) {
+            return Err(format!(
+                "spec.sources[{i}].ref: {name:?} may have letters, digits, `_` and `-` only"
+            ));
+        }
+        if !source.chart.is_empty() {
+            return Err(format!(
+                "spec.sources[{i}] has both ref and chart: files are referred to in Git repositories only"
+            ));
+        }
+        if !seen.insert(name) {
+            return Err(format!(
+                "spec.sources[{i}].ref: another source has the name {name:?} already"
+            ));
+        }
+    }
+    Ok(())
 }

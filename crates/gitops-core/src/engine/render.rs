@@ -1,20 +1,56 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use gitops_manifest::{EntryKind, FileTree, RecordingTree, Str};
+use gitops_manifest::{EntryKind, FileTree, Reads, RecordingTree, Str};
 
-use crate::application::ApplicationSource;
-use crate::{ApplicationId, RenderError, RenderOptions, Rendered, Renderer};
+use crate::{ApplicationId, RenderError, RenderOptions, Rendered, Renderer, SourceTrees};
 
 /// The last render of each source of each application.
 #[derive(Default)]
 pub(super) struct RenderCache(Mutex<HashMap<(ApplicationId, usize), Cached>>);
 
 struct Cached {
-    source: ApplicationSource,
-    namespace: Str,
+    /// What the render was asked for, without the trees.
+    options: RenderOptions,
     renderer: &'static str,
     rendered: Arc<Rendered>,
+    /// What was read of the trees of other sources.
+    refs: BTreeMap<Str, Reads>,
+}
+
+impl Cached {
+    /// Whether the same would come out now.
+    fn holds(&self, tree: &dyn FileTree, options: &RenderOptions) -> bool {
+        let RenderOptions {
+            application,
+            instance,
+            project,
+            namespace,
+            ..
+        } = &self.options;
+        let basis = self.rendered.basis;
+        let mut source = options.source.clone();
+        // Which revision was asked for does not matter, unless its name is part of the result: what it contains does.
+        let same_revision = self.options.revision == options.revision
+            && self.options.source.target_revision == source.target_revision;
+        source
+            .target_revision
+            .clone_from(&self.options.source.target_revision);
+        self.options.source == source
+            && *application == options.application
+            && *instance == options.instance
+            && *project == options.project
+            && *namespace == options.namespace
+            && (!basis.revision || same_revision)
+            && (!basis.cluster
+                || self.options.kube_version == options.kube_version
+                    && self.options.api_versions == options.api_versions)
+            && self.rendered.reads.hold_on(tree)
+            && self.refs.iter().all(|(name, reads)| {
+                let tree = options.refs.get(name);
+                tree.is_some_and(|tree| reads.hold_on(&**tree))
+            })
+    }
 }
 
 /// A render, and whether it was made anew.
@@ -25,52 +61,66 @@ pub(super) struct Render {
 }
 
 impl RenderCache {
-    /// Renders a source of an application, unless everything that the last render of it read is the same.
+    /// Renders a source of an application, unless everything that the last render of it rests on is the same.
     pub(super) fn render(
         &self,
         id: &ApplicationId,
         index: usize,
         renderers: &[Arc<dyn Renderer>],
         tree: &dyn FileTree,
-        options: &RenderOptions,
+        mut options: RenderOptions,
     ) -> Result<Render, RenderError> {
         let key = (id.clone(), index);
-        let mut source = options.source.clone();
-        // Which revision was asked for does not matter: what it contains does.
-        source.target_revision = String::new();
         let cached = {
-            let cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            cache
-                .get(&key)
-                .filter(|cached| cached.source == source && cached.namespace == options.namespace)
-                .map(|cached| (Arc::clone(&cached.rendered), cached.renderer))
+            let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            cache.remove(&key)
         };
-        if let Some((rendered, renderer)) = cached
-            && rendered.reads.hold_on(tree)
+        if let Some(cached) = cached
+            && cached.holds(tree, &options)
         {
-            return Ok(Render {
-                rendered,
-                renderer,
+            let render = Render {
+                rendered: Arc::clone(&cached.rendered),
+                renderer: cached.renderer,
                 reused: true,
-            });
+            };
+            self.keep(key, cached);
+            return Ok(render);
         }
-        let (renderer, rendered) = render(renderers, tree, options)?;
+        // The files of other sources are noted as those of this one are.
+        let mut recorded = Vec::new();
+        let mut refs = SourceTrees::default();
+        for (name, tree) in options.refs.iter() {
+            let recording = Arc::new(RecordingTree::shared(Arc::clone(tree)));
+            refs.insert(name.clone(), Arc::clone(&recording) as Arc<dyn FileTree>);
+            recorded.push((name.clone(), recording));
+        }
+        options.refs = refs;
+        let (renderer, rendered) = render(renderers, tree, &options)?;
         let rendered = Arc::new(rendered);
+        options.refs = SourceTrees::default();
+        let refs = recorded
+            .into_iter()
+            .map(|(name, recording)| (name, recording.reads()))
+            .collect();
         let cached = Cached {
-            source,
-            namespace: options.namespace.clone(),
+            options,
             renderer,
             rendered: Arc::clone(&rendered),
+            refs,
         };
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(key, cached);
+        self.keep(key, cached);
         Ok(Render {
             rendered,
             renderer,
             reused: false,
         })
+    }
+
+    fn keep(&self, key: (ApplicationId, usize), cached: Cached) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(key, cached);
     }
 }
 
@@ -81,6 +131,16 @@ fn render(
 ) -> Result<(&'static str, Rendered), RenderError> {
     let tree_error = |source| RenderError::Tree { source };
     let path = gitops_manifest::tree::join("", &options.source.path).map_err(tree_error)?;
+    let explicit = options.source.explicit_types();
+    if explicit.len() > 1 {
+        return Err(RenderError::Unsupported {
+            path,
+            reason: format!(
+                "the source has settings for {}; give those of one",
+                explicit.join(" and ")
+            ),
+        });
+    }
     let recording = RecordingTree::new(tree);
     match recording.kind(&path).map_err(tree_error)? {
         Some(EntryKind::Folder) => {}
@@ -97,16 +157,27 @@ fn render(
             });
         }
     }
+    // What the source has settings for renders it, whatever is there.
+    let explicit = explicit.first().filter(|name| **name != "Plugin");
     for renderer in renderers {
-        if renderer
-            .detects(&recording, &path, &options.source)
-            .map_err(tree_error)?
-        {
+        let takes = match explicit {
+            Some(name) => renderer.name() == *name,
+            None => renderer
+                .detects(&recording, &path, &options.source)
+                .map_err(tree_error)?,
+        };
+        if takes {
             let mut rendered = renderer.render(&recording, &path, options)?;
             let name = renderer.name();
             rendered.reads.extend(recording.into_reads());
             return Ok((name, rendered));
         }
+    }
+    if let Some(name) = explicit {
+        return Err(RenderError::Unsupported {
+            path,
+            reason: format!("the source is one for {name}, and the engine has no such renderer"),
+        });
     }
     let names: Vec<&str> = renderers.iter().map(|renderer| renderer.name()).collect();
     Err(RenderError::Unsupported {
