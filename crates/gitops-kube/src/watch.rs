@@ -1,5 +1,6 @@
 //! One watch of everything, made of one per kind, each of which finds its way back on its own.
 
+use std::collections::btree_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::pin::Pin;
@@ -120,16 +121,18 @@ impl Watching {
             progress.failing.clone().filter(|_| meant)
         });
         match failing {
-            Some(reason) if wanted => {
-                if !state.unlisted.contains_key(&kind) {
-                    events.push_back(WatchEvent::Unlisted(kind.clone(), reason.clone()));
-                    state.unlisted.insert(kind, reason);
+            _ if !wanted => {}
+            Some(reason) => {
+                if let Entry::Vacant(place) = state.unlisted.entry(kind.clone()) {
+                    place.insert(reason.clone());
+                    events.push_back(WatchEvent::Unlisted(kind, reason));
                 }
             }
-            None if wanted && state.unlisted.remove(&kind).is_some() => {
-                events.push_back(WatchEvent::Listed(kind));
+            None => {
+                if state.unlisted.remove(&kind).is_some() {
+                    events.push_back(WatchEvent::Listed(kind));
+                }
             }
-            _ => {}
         }
         Ok(())
     }
