@@ -55,6 +55,19 @@ impl JsonPatch {
         self.0.is_empty()
     }
 
+    /// Whether an operation puts other annotations in the place of all that are there, or takes them away.
+    pub(crate) fn replaces_annotations(&self) -> bool {
+        let whole = |operation: &Value, field: &str| {
+            let path = operation.get(field).and_then(Value::as_str);
+            path.is_some_and(|path| matches!(path, "" | "/metadata" | "/metadata/annotations"))
+        };
+        self.0.iter().any(|operation| {
+            let op = operation.get("op").and_then(Value::as_str);
+            op != Some("test") && whole(operation, "path")
+                || op == Some("move") && whole(operation, "from")
+        })
+    }
+
     /// Applies the operations one after the other.
     pub(crate) fn apply(&self, document: &mut Value) -> Result<(), ApplyError> {
         for (index, operation) in self.0.iter().enumerate() {

@@ -136,3 +136,19 @@ fn null_and_times_in_braces_become_texts() {
         "- \"2001-12-14T21:59:43.1-05:00\"\n"
     );
 }
+
+/// Where a resource comes from is an annotation, and goes with the others.
+#[test]
+fn a_json_patch_of_all_annotations_takes_the_origin_away() {
+    let files = [
+        (
+            "kustomization.yaml",
+            "resources: [x.yaml]\nbuildMetadata: [transformerAnnotations]\npatches:\n- target: {kind: X}\n  patch: |-\n    - {op: add, path: /spec, value: 1}\n- target: {kind: X}\n  patch: |-\n    - {op: add, path: /metadata/annotations, value: {a: b}}\n",
+        ),
+        ("x.yaml", "apiVersion: v1\nkind: X\nmetadata: {name: x}\n"),
+    ];
+    assert_eq!(
+        yaml(&files),
+        "apiVersion: v1\nkind: X\nmetadata:\n  annotations:\n    a: b\n  name: x\nspec: 1\n"
+    );
+}

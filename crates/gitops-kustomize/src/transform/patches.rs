@@ -302,6 +302,11 @@ pub(crate) fn json_to_selected(
                 return Err("it makes the resource too deep or too large".to_owned());
             }
             resource.node = Node::from_json(&value);
+            // Of the annotations that kustomize keeps there it saves those with its internal prefix alone.
+            if patch.replaces_annotations() {
+                resource.origin = None;
+                resource.transformations.clear();
+            }
             Ok(())
         });
         done.map_err(|reason: String| {
