@@ -328,3 +328,31 @@ fn certificates_that_were_injected_do_not_count() {
         );
     }
 }
+
+/// As `del(…)` of gojq.
+#[test]
+fn slices_stand_for_their_elements() {
+    let deployment = |names: &[&str]| {
+        let containers: Vec<_> = names.iter().map(|name| json!({"name": name})).collect();
+        Object::try_from(json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": containers},
+        }))
+        .unwrap()
+    };
+    let all = deployment(&["a", "b", "c", "d"]);
+    for (slice, left) in [
+        ("[1:]", &["a"][..]),
+        ("[:2]", &["c", "d"]),
+        ("[-1:]", &["a", "b", "c"]),
+        ("[1:3]", &["a", "d"]),
+        ("[1:] | .[0]", &["a", "c", "d"]),
+        ("[1:3] | .[-1]", &["a", "b", "d"]),
+        ("[1:][1:]", &["a", "b"]),
+        ("[3:1]", &["a", "b", "c", "d"]),
+        ("[:2] | .[2]", &["a", "b", "c", "d"]),
+    ] {
+        let rule = IgnoreRule::of_kind("*", "*").jq(format!(".spec.containers{slice}"));
+        let rules = IgnoreRules::new(&[rule]).unwrap();
+        assert_eq!(rules.remove(&all), deployment(left), "{slice}");
+    }
+}

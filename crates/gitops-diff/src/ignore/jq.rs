@@ -449,11 +449,7 @@ impl Expression {
         };
         let mut places = Vec::new();
         let result = run(program, value, |path| {
-            if places.len() == self.limits.paths {
-                return Err(());
-            }
-            places.push(to_pointer(&path, value).ok_or(())?);
-            Ok(())
+            add_pointers(&path, value, self.limits.paths, &mut places).ok_or(())
         });
         if result.is_err() {
             return Vec::new();
@@ -517,23 +513,53 @@ fn compare(a: &Pointer, b: &Pointer) -> std::cmp::Ordering {
     a.tokens().len().cmp(&b.tokens().len())
 }
 
-/// A path as jq gives it: a list of keys and indexes, the latter perhaps from the end.
-fn to_pointer(path: &Val, value: &Value) -> Option<Pointer> {
+/// A path as jq gives it: a list of keys, indexes, perhaps from the end, and slices. A slice at its end stands for all its elements.
+fn add_pointers(path: &Val, value: &Value, limit: usize, out: &mut Vec<Pointer>) -> Option<()> {
     let Val::Arr(steps) = path else { return None };
     let mut tokens: Vec<Str> = Vec::with_capacity(steps.len());
     let mut here = Some(value);
+    let len = |here: Option<&Value>| here.and_then(Value::as_array).map_or(0, |list| list.len());
+    // The part of the list that slices have left.
+    let mut window: Option<std::ops::Range<usize>> = None;
     for step in steps.iter() {
         let token: Str = match step {
-            Val::TStr(text) => std::str::from_utf8(text).ok()?.into(),
+            Val::TStr(text) if window.is_none() => std::str::from_utf8(text).ok()?.into(),
             Val::Num(number) => {
                 let index = number.as_isize()?;
-                let len = here.and_then(Value::as_array).map_or(0, |list| list.len());
+                let sliced = window.is_some();
+                let within = window.take().unwrap_or(0..len(here));
                 let index = if index < 0 {
-                    len.checked_sub(index.unsigned_abs())?
+                    within.len().checked_sub(index.unsigned_abs())?
                 } else {
                     index.unsigned_abs()
                 };
-                index.to_string().into()
+                if sliced && index >= within.len() {
+                    // Nothing is there, whatever the list has after the slice.
+                    return Some(());
+                }
+                (within.start + index).to_string().into()
+            }
+            Val::Obj(bounds) => {
+                let within = window.take().unwrap_or(0..len(here));
+                let bound = |name: &str, otherwise: usize| {
+                    let bound = bounds.get(&Val::utf8_str(name.to_owned()));
+                    match bound {
+                        None | Some(Val::Null) => Some(otherwise),
+                        Some(Val::Num(number)) => {
+                            let index = number.as_isize()?;
+                            let from_start = if index < 0 {
+                                within.len().saturating_sub(index.unsigned_abs())
+                            } else {
+                                index.unsigned_abs().min(within.len())
+                            };
+                            Some(from_start)
+                        }
+                        Some(_) => None,
+                    }
+                };
+                let (start, end) = (bound("start", 0)?, bound("end", within.len())?);
+                window = Some(within.start + start..within.start + end.max(start));
+                continue;
             }
             _ => return None,
         };
@@ -544,7 +570,21 @@ fn to_pointer(path: &Val, value: &Value) -> Option<Pointer> {
         });
         tokens.push(token);
     }
-    Some(Pointer::from_tokens(tokens))
+    let mut add = |tokens: Vec<Str>| {
+        if out.len() >= limit {
+            return None;
+        }
+        out.push(Pointer::from_tokens(tokens));
+        Some(())
+    };
+    match window {
+        None => add(tokens),
+        Some(range) => range.into_iter().try_for_each(|i| {
+            let mut tokens = tokens.clone();
+            tokens.push(i.to_string().into());
+            add(tokens)
+        }),
+    }
 }
 
 fn to_val(value: &Value) -> Val {

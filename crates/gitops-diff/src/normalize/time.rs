@@ -44,6 +44,10 @@ pub(crate) fn canonical_time(text: &str, micros: bool) -> Option<Cow<'_, str>> {
     if !zone_fits {
         return None;
     }
+    // Go reads these with a layout of six digits, no more and no less.
+    if micros && text.len() - 19 - zone.len() != 7 {
+        return None;
+    }
     let time: jiff::Timestamp = text.parse().ok()?;
     let format = if micros {
         "%Y-%m-%dT%H:%M:%S.%6fZ"
@@ -190,9 +194,10 @@ mod tests {
             Some("2026-01-01T00:00:00Z")
         );
         assert_eq!(
-            canonical_time("2026-01-01T00:00:00.25Z", true).as_deref(),
+            canonical_time("2026-01-01T01:00:00.250000+01:00", true).as_deref(),
             Some("2026-01-01T00:00:00.250000Z")
         );
+        assert_eq!(canonical_time("2026-01-01T00:00:00.25Z", true), None);
         assert_eq!(canonical_time("2026-01-01", false), None);
         assert_eq!(canonical_time("2026-13-01T00:00:00Z", false), None);
     }
