@@ -13,7 +13,7 @@ pub(crate) fn expression(random: &mut Random, object: &Value) -> String {
         2 => format!("{path} | select(. != null)"),
         3 => format!("{path}[]?"),
         4 => format!("{path} | to_entries"),
-        5 => format!("paths(type == \"string\")"),
+        5 => "paths(type == \"string\")".to_owned(),
         6 => format!("{path} | .. | .name?"),
         7 => format!("{path} | first(.[]?)"),
         8 => format!("{path}?"),
