@@ -11,8 +11,14 @@ const MAX_TOTAL: u64 = 100 << 20;
 /// One file of a chart may not exceed this.
 pub(crate) const MAX_FILE: u64 = 5 << 20;
 
-/// Unpacks an archive into files with paths relative to the chart, with Helm's checks of the paths.
-pub(crate) fn unpack(bytes: &[u8]) -> Result<Vec<ChartFile>, Error> {
+/// Unpacks a packed chart (`.tgz`) into its files, with paths relative to the chart.
+///
+/// Helm's rules hold: 100 MiB in all and 5 MiB a file, unpacked; no path may be absolute or lead out of the chart.
+/// Links are files without content. A byte order mark is taken off.
+///
+/// # Errors
+/// [`Error::Archive`] where the bytes are no archive, are too much, or a path breaks the rules.
+pub fn unpack(bytes: &[u8]) -> Result<Vec<ChartFile>, Error> {
     let archive = |message: String| Error::Archive { message };
     if !bytes.starts_with(&[0x1f, 0x8b]) {
         return Err(archive("gzip: invalid header".to_owned()));

@@ -48,6 +48,7 @@ mod capabilities;
 mod coalesce;
 mod compile;
 mod decode;
+mod dependencies;
 mod engine;
 mod error;
 mod functions;
@@ -73,14 +74,18 @@ mod trace;
 mod values;
 mod yaml;
 
+pub use archive::unpack;
 pub use capabilities::{Capabilities, KubeVersion};
+pub use dependencies::{Lock, version_fits};
 pub use error::Error;
+pub use gitops_template::Time;
 pub use ignore::IgnoreRules;
 pub use load::{Chart, ChartFile};
 pub use lookup::Lookup;
 pub use metadata::{Dependency, Maintainer, Metadata};
 pub use order::HookEvent;
 pub use render::{
-    Action, Crd, HelmVersion, Hook, Manifest, PostRender, Release, RenderOptions, Rendered, render,
+    Action, Crd, HelmVersion, Hook, Manifest, PostRender, Release, RenderOptions, Rendered,
+    release_name, render,
 };
 pub use values::Values;

@@ -8,6 +8,7 @@ use gitops_manifest::{EntryKind, FileTree, Map, Value, tree};
 
 use crate::archive::{self, MAX_FILE};
 use crate::compile::CompiledCharts;
+use crate::dependencies::Lock;
 use crate::ignore::IgnoreRules;
 use crate::metadata::Metadata;
 use crate::schema::CompiledSchema;
@@ -46,6 +47,7 @@ struct Inner {
     templates: Vec<ChartFile>,
     files: Vec<ChartFile>,
     charts: Vec<Chart>,
+    lock: Option<Lock>,
     warnings: Vec<String>,
     compiled: CompiledCharts,
     compiled_schema: CompiledSchema,
@@ -120,6 +122,7 @@ impl Chart {
             templates: Vec::new(),
             files: Vec::new(),
             charts: Vec::new(),
+            lock: None,
             warnings: Vec::new(),
             compiled: CompiledCharts::default(),
             compiled_schema: CompiledSchema::default(),
@@ -218,6 +221,33 @@ impl Chart {
         &self.0.charts
     }
 
+    /// Returns the lock of the chart's dependencies, where there is one.
+    #[must_use]
+    pub fn lock(&self) -> Option<&Lock> {
+        self.0.lock.as_ref()
+    }
+
+    /// Returns the chart with more charts in its `charts/`, as `helm dependency build` puts them there.
+    #[must_use]
+    pub fn with_charts(&self, charts: impl IntoIterator<Item = Self>) -> Self {
+        let own = &self.0;
+        let mut all = own.charts.clone();
+        all.extend(charts);
+        Self(Arc::new(Inner {
+            metadata: own.metadata.clone(),
+            values: own.values.clone(),
+            merged_values: own.merged_values.clone(),
+            schema: own.schema.clone(),
+            templates: own.templates.clone(),
+            files: own.files.clone(),
+            charts: all,
+            lock: own.lock.clone(),
+            warnings: own.warnings.clone(),
+            compiled: CompiledCharts::default(),
+            compiled_schema: CompiledSchema::default(),
+        }))
+    }
+
     /// Returns what is odd about the chart's files and does no harm.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
@@ -243,8 +273,8 @@ impl Inner {
     ) -> Result<(), Error> {
         match file.name.as_str() {
             "Chart.yaml" => {}
-            // Only read to be refused where it is broken; the charts in place decide.
-            "Chart.lock" => read(&file, check_lock)?,
+            // A render does not look at it: the charts in place decide.
+            "Chart.lock" => self.lock = Some(read(&file, Lock::read)?),
             "values.yaml" => {
                 self.values = Some(read(&file, values_map)?);
                 if yaml::is_stream(&text(&file.data)) {
@@ -267,7 +297,7 @@ impl Inner {
                 }
             }
             "requirements.lock" => {
-                read(&file, check_lock)?;
+                self.lock = Some(read(&file, Lock::read)?);
                 if metadata.get_or_insert_default().api_version == "v1" {
                     self.files.push(file);
                 } else {
@@ -355,18 +385,6 @@ pub(crate) fn values_map(document: &Value) -> Result<Map, String> {
         other => Err(format!(
             "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {} into Go value \
              of type map[string]interface {{}}",
-            crate::decode::go_kind(other)
-        )),
-    }
-}
-
-/// Refuses a lock file that is no map; its content is not used.
-fn check_lock(document: &Value) -> Result<(), String> {
-    match document {
-        Value::Null | Value::Object(_) => Ok(()),
-        other => Err(format!(
-            "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal {} into Go value \
-             of type chart.Lock",
             crate::decode::go_kind(other)
         )),
     }

@@ -290,7 +290,7 @@ impl Maintainer {
 }
 
 impl Dependency {
-    fn read(decoder: &mut Decoder, value: &Value, place: Place<'_>) -> Self {
+    pub(crate) fn read(decoder: &mut Decoder, value: &Value, place: Place<'_>) -> Self {
         let mut dependency = Self::default();
         let Some(map) = decoder.structure(value, Some(place), "chart.Dependency") else {
             return dependency;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use gitops_manifest::Object;
 use gitops_manifest::yaml::{self, ParseOptions};
 use gitops_template::semver::{Constraint, Version};
-use gitops_template::{Limits, Time};
+use gitops_template::{Functions, Limits, Templates, Time};
 
 use crate::capabilities::Capabilities;
 use crate::coalesce::Mode;
@@ -374,12 +374,9 @@ fn check_installable(chart: &Chart, helm: HelmVersion) -> Result<(), Error> {
             kind: metadata.kind.clone(),
         });
     }
-    let present = |name: &str| chart.charts().iter().any(|c| c.metadata().name == name);
-    let names: Vec<String> = metadata
-        .dependencies
-        .iter()
-        .flatten()
-        .filter(|dependency| !present(&dependency.name))
+    let names: Vec<String> = chart
+        .missing_dependencies()
+        .into_iter()
         .map(|dependency| dependency.name.clone())
         .collect();
     if names.is_empty() {
@@ -387,6 +384,34 @@ fn check_installable(chart: &Chart, helm: HelmVersion) -> Result<(), Error> {
     } else {
         Err(Error::MissingDependencies { names })
     }
+}
+
+/// Renders the template of a release's name, as `--name-template` does. The functions are sprig's, without data.
+///
+/// # Errors
+/// [`Error::Template`].
+///
+/// ```
+/// use gitops_helm::{RenderOptions, release_name};
+/// assert_eq!(release_name("{{ lower \"SHOP\" }}-web", &RenderOptions::default())?, "shop-web");
+/// # Ok::<(), gitops_helm::Error>(())
+/// ```
+pub fn release_name(template: &str, options: &RenderOptions) -> Result<String, Error> {
+    const NAME: &str = "name-template";
+    let failed = |source: gitops_template::Error| Error::Template {
+        message: source.to_string(),
+        file: NAME.to_owned(),
+        source,
+    };
+    let mut templates = Templates::new(Functions::sprig());
+    templates.parse(NAME, template).map_err(failed)?;
+    templates
+        .render(
+            NAME,
+            gitops_template::Value::Nil,
+            &mut engine::start(options),
+        )
+        .map_err(failed)
 }
 
 fn check_release_name(name: &str) -> Result<(), Error> {

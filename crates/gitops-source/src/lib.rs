@@ -1,4 +1,4 @@
-//! Git repositories as sources of desired state.
+//! Git repositories and, with the feature `charts`, chart repositories and registries as sources of desired state.
 //!
 //! A [`GitSource`] keeps one bare mirror of every repository it is asked for, shared by all applications on it
 //! and by several processes, and reads trees straight out of the object database: there is no checkout, so that
@@ -23,6 +23,8 @@
 #![deny(missing_docs)]
 
 mod address;
+#[cfg(feature = "charts")]
+mod charts;
 mod credentials;
 mod fetch;
 mod mirror;
@@ -38,6 +40,8 @@ use gitops_core::{Clock, Revision, RevisionInfo, Source, SourceError, SourceRef,
 use gitops_manifest::FileTree;
 
 pub use address::{Address, Transport, redact};
+#[cfg(feature = "charts")]
+pub use charts::{ChartCredentials, ChartKeyring, ChartOptions, ChartSource, ClientCertificate};
 pub use credentials::{Credentials, Keyring, KnownHosts};
 use mirror::Mirror;
 
