@@ -1,10 +1,13 @@
 //! Kustomize as a renderer of the engine.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use gitops_core::application::{ApplicationSource, KustomizeSource};
-use gitops_core::{RenderError, RenderOptions, Rendered, Renderer};
-use gitops_kustomize::{BuildOptions, HelmRenderer, LoadRestrictor, RemoteLoader, build};
+use gitops_core::{Basis, BuildEnvironment, RenderError, RenderOptions, Rendered, Renderer};
+use gitops_kustomize::{
+    BuildOptions, HelmRenderer, HelmRequest, LoadRestrictor, RemoteLoader, build,
+};
 use gitops_manifest::tree::join;
 use gitops_manifest::yaml::{self, ParseOptions, Profile};
 use gitops_manifest::{ContentId, EntryKind, FileTree, Map, Str, TreeEntry, TreeError, Value};
@@ -66,7 +69,8 @@ impl Renderer for KustomizeRenderer {
         path: &str,
         source: &ApplicationSource,
     ) -> Result<bool, TreeError> {
-        Ok(source.kustomize.is_some() || find(tree, path)?.is_some())
+        let explicit = source.explicit_types();
+        Ok(explicit.contains(&"Kustomize") || explicit.is_empty() && find(tree, path)?.is_some())
     }
 
     fn render(
@@ -78,10 +82,26 @@ impl Renderer for KustomizeRenderer {
         let mut settings = BuildOptions::default();
         settings.load_restrictor = self.restrictor;
         settings.remote = self.remote.as_deref();
-        settings.helm = self.helm.as_deref();
-        settings.enable_helm = self.helm.is_some();
+        let helm = self.helm.as_deref().map(|renderer| Noted {
+            renderer,
+            used: AtomicBool::new(false),
+        });
+        settings.helm = helm.as_ref().map(|helm| helm as &dyn HelmRenderer);
+        settings.enable_helm = helm.is_some();
+        let own = options.source.kustomize.clone().unwrap_or_default();
+        settings.helm_kube_version = if own.kube_version.is_empty() {
+            options.kube_version.to_string()
+        } else {
+            own.kube_version.clone()
+        };
+        settings.helm_api_versions = if own.api_versions.is_empty() {
+            options.api_versions.iter().map(Str::to_string).collect()
+        } else {
+            own.api_versions.clone()
+        };
+        let environment = BuildEnvironment::new(options);
         let edited = match &options.source.kustomize {
-            Some(kustomize) => edit(tree, path, kustomize)?,
+            Some(kustomize) => edit(tree, path, &expanded(kustomize, &environment))?,
             None => None,
         };
         let built = match &edited {
@@ -124,8 +144,38 @@ impl Renderer for KustomizeRenderer {
                 None => format!("{}: {}", warning.file, warning.message),
             })
             .collect();
-        Ok(Rendered::new(built.objects, warnings))
+        let basis = Basis::default()
+            .on_cluster(helm.is_some_and(|helm| helm.used.into_inner()))
+            .on_revision(environment.asked_for_revision());
+        Ok(Rendered::new(built.objects, warnings).resting_on(basis))
     }
+}
+
+/// A renderer of charts, and whether it was asked: then the result rests on what the cluster can do.
+struct Noted<'a> {
+    renderer: &'a dyn HelmRenderer,
+    used: AtomicBool,
+}
+
+impl HelmRenderer for Noted<'_> {
+    fn render(&self, tree: &dyn FileTree, request: &HelmRequest) -> Result<String, String> {
+        self.used.store(true, Ordering::Relaxed);
+        self.renderer.render(tree, request)
+    }
+}
+
+/// Puts the build environment in place of its names, where Argo CD does: in images, and in annotations that say so.
+fn expanded(settings: &KustomizeSource, environment: &BuildEnvironment<'_>) -> KustomizeSource {
+    let mut settings = settings.clone();
+    for image in &mut settings.images {
+        *image = environment.expand(image);
+    }
+    if settings.common_annotations_envsubst {
+        for value in settings.common_annotations.values_mut() {
+            *value = environment.expand(value);
+        }
+    }
+    settings
 }
 
 /// Lays the settings of an application over its kustomization, as Argo CD does with `kustomize edit`. Returns the
@@ -135,7 +185,13 @@ fn edit(
     path: &str,
     settings: &KustomizeSource,
 ) -> Result<Option<(String, String)>, RenderError> {
-    if *settings == KustomizeSource::default() {
+    let cluster_only = KustomizeSource {
+        version: settings.version.clone(),
+        kube_version: settings.kube_version.clone(),
+        api_versions: settings.api_versions.clone(),
+        ..KustomizeSource::default()
+    };
+    if *settings == cluster_only {
         return Ok(None);
     }
     let tree_error = |source| RenderError::Tree { source };

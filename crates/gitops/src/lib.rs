@@ -47,7 +47,8 @@
 //! | [`health`] | `gitops-health` | is it well, and if not, why | always |
 //! | the root | `gitops-core` | applications, plans, syncs, history, rollback | always |
 //! | `kustomize` | `gitops-kustomize` | `kustomize build` in process | `kustomize` |
-//! | `source` | `gitops-source` | Git repositories | `git` |
+//! | `helm` | `gitops-helm` | `helm template` in process | `helm` |
+//! | `source` | `gitops-source` | Git repositories, chart repositories and registries | `git`, `charts` |
 //! | `kube` | `gitops-kube` | Kubernetes API servers as clusters | `kube` |
 //! | `memory` | `gitops-memory` | a Kubernetes API server in a value, for tests | `memory` |
 //!
@@ -61,12 +62,18 @@
 //! 5. *A crash loses nothing.* Progress is recorded before it is relied on.
 #![deny(missing_docs)]
 
+#[cfg(feature = "helm")]
+mod chart_loader;
 #[cfg(all(feature = "helm", feature = "kustomize"))]
 mod charts;
+#[cfg(feature = "helm")]
+mod helm_renderer;
 #[cfg(feature = "kustomize")]
 mod kustomize_renderer;
 #[cfg(feature = "kustomize")]
 mod remote;
+#[cfg(feature = "helm")]
+mod value_files;
 
 /// The examples of the README.
 #[cfg(doctest)]
@@ -85,11 +92,15 @@ pub use gitops_kustomize as kustomize;
 pub use gitops_manifest as manifest;
 #[cfg(feature = "memory")]
 pub use gitops_memory as memory;
-#[cfg(feature = "git")]
+#[cfg(any(feature = "charts", feature = "git"))]
 pub use gitops_source as source;
 
+#[cfg(feature = "helm")]
+pub use chart_loader::{ChartLoader, SourceCharts, build_dependencies};
 #[cfg(all(feature = "helm", feature = "kustomize"))]
 pub use charts::Charts;
+#[cfg(feature = "helm")]
+pub use helm_renderer::HelmRenderer;
 #[cfg(feature = "kustomize")]
 pub use kustomize_renderer::KustomizeRenderer;
 #[cfg(feature = "kustomize")]

@@ -114,7 +114,7 @@ fn charts_of_a_kustomization_are_rendered_in_process() {
             "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}'}\ndata: {who: '{{ .Values.who }}'}\n",
         ),
     ];
-    let renderer = KustomizeRenderer::default().with_helm(Charts);
+    let renderer = KustomizeRenderer::default().with_helm(Charts::default());
     let rendered = render(&renderer, &files, None).expect("it renders");
     let object = &rendered.objects[0];
     assert_eq!(object.name(), "greet");
