@@ -3,6 +3,7 @@
 mod oci;
 mod repository;
 mod server;
+mod tls;
 
 use std::time::Duration;
 
