@@ -41,6 +41,16 @@ pub(crate) enum Command {
     /// Render a kustomization, as `kustomize build` does.
     #[command(after_help = "Example:\n  gitops build apps/production/backend")]
     Build(Build),
+    /// Render a chart, as `helm template` does, with its flags, output and exit codes.
+    #[command(
+        disable_help_flag = true,
+        after_help = "Example:\n  gitops template shop ./charts/shop -f production.yaml -n shop"
+    )]
+    Template {
+        /// The arguments of `helm template`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Change a kustomization file, as `kustomize edit` does; comments and the order of the file stay.
     #[command(
         after_help = "Example:\n  gitops edit set image web=registry.example.com/web:2.1.0\n  gitops edit add resource web.yaml\n  gitops edit fix"

@@ -35,7 +35,10 @@ fn content(tree: &DirTree) -> Result<ContentId, TreeError> {
 impl Source for FolderSource {
     fn supports(&self, source: &SourceRef) -> bool {
         let folder = PathBuf::from(source.repo.as_str());
-        folder.is_dir() && !folder.join(".git").exists() && !folder.join("HEAD").exists()
+        source.chart.is_none()
+            && folder.is_dir()
+            && !folder.join(".git").exists()
+            && !folder.join("HEAD").exists()
     }
 
     async fn resolve(&self, source: &SourceRef) -> Result<Revision, SourceError> {

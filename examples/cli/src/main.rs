@@ -26,6 +26,8 @@ fn main() -> ExitCode {
     let paint = output::Paint::new(cli.color);
     let outcome = match cli.command {
         Command::Build(args) => commands::build::run(&args),
+        // Ends as Helm ends.
+        Command::Template { arguments } => return commands::template::run(&arguments),
         Command::Edit(args) => commands::edit::run(&args),
         Command::Diff(args) => commands::diff::run(&args, paint),
         Command::Plan(args) => commands::plan::run(&args, paint),

@@ -9,13 +9,14 @@ use std::time::Duration;
 use gitops::application::{AppProject, Application, ApplicationSource, SyncPolicy, definitions};
 use gitops::manifest::{Object, Value, objects, yaml::ParseOptions};
 use gitops::memory::{MemoryOptions, MemoryTarget, SimClock};
-use gitops::source::{GitOptions, GitSource};
+use gitops::source::{ChartOptions, ChartSource, GitOptions, GitSource};
 use gitops::{
-    ApplicationId, ApplyOptions, Charts, Clock, Engine, KustomizeRenderer, Next, RedbStore,
-    RemoteBases, Sources, SystemClock, Target,
+    ApplicationId, ApplyOptions, Charts, Clock, Engine, HelmRenderer, KustomizeRenderer, Next,
+    RedbStore, RemoteBases, Sources, SystemClock, Target,
 };
 
 use crate::args::{State, Which};
+use crate::commands::template::locate::proxy;
 use crate::folder::FolderSource;
 use crate::output::{Paint, Progress};
 
@@ -55,17 +56,23 @@ impl Session {
         git.git_program = Some(PathBuf::from("git"));
         let git = GitSource::with_options(folder.join("mirrors"), git);
         let bases = RemoteBases::new(git.clone());
+        let mut fetching = ChartOptions::default();
+        fetching.proxy = proxy();
+        let charts = ChartSource::with_options(folder.join("charts"), fetching);
         let sources = Sources::new()
             .with(Arc::new(FolderSource))
+            .with(Arc::new(charts.clone()))
             .with(Arc::new(git));
+        let seed = seed(&folder.join("seed"))?;
         let store = RedbStore::open(folder.join("state.redb"))?;
         let mut builder = Engine::builder(sources, target.clone(), store)
             .clock(clock.clone())
             .renderer(
                 KustomizeRenderer::default()
                     .with_remote(bases)
-                    .with_helm(Charts),
-            );
+                    .with_helm(Charts::new(seed).with_loader(charts.clone())),
+            )
+            .renderer(HelmRenderer::new(seed).with_loader(charts));
         if let Some(paint) = progress {
             builder = builder.observer(Progress::new(paint));
         }
@@ -234,6 +241,20 @@ impl Session {
         }
         u8::from(failed || status.health.status == "Degraded")
     }
+}
+
+/// Returns what random functions of charts start from: the same for as long as the folder is there.
+fn seed(file: &Path) -> Result<u64, Box<dyn Error>> {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    if let Some(seed) = fs::read_to_string(file)
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+    {
+        return Ok(seed);
+    }
+    let seed = std::hash::RandomState::new().build_hasher().finish();
+    fs::write(file, seed.to_string())?;
+    Ok(seed)
 }
 
 fn load(file: &Path) -> Result<Vec<Object>, Box<dyn Error>> {

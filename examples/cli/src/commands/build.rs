@@ -3,19 +3,23 @@ use std::path::Path;
 
 use gitops::kustomize::{self, BuildOptions, HelmRenderer, HelmRequest, LoadRestrictor};
 use gitops::manifest::{DirTree, FileTree};
-use gitops::source::{GitOptions, GitSource};
+use gitops::source::{ChartOptions, ChartSource, GitOptions, GitSource};
 use gitops::{Charts, RemoteBases};
 
 use crate::Outcome;
 use crate::args::{Build, Reorder, Restrictor};
+use crate::commands::template::locate::{cache, proxy};
 use crate::functions::Functions;
 
 /// Renders charts, and says which, if asked to.
-struct DebugCharts(bool);
+struct DebugCharts {
+    charts: Charts,
+    debug: bool,
+}
 
 impl HelmRenderer for DebugCharts {
     fn render(&self, tree: &dyn FileTree, request: &HelmRequest) -> Result<String, String> {
-        if self.0 {
+        if self.debug {
             eprintln!(
                 "rendering the chart {} as {} in {:?} with the values {}",
                 request.chart,
@@ -24,7 +28,7 @@ impl HelmRenderer for DebugCharts {
                 request.values.to_json()
             );
         }
-        Charts.render(tree, request)
+        self.charts.render(tree, request)
     }
 }
 
@@ -57,7 +61,12 @@ pub(crate) fn run(args: &Build) -> Outcome {
     options.managed_by_label = args.enable_managedby_label
         || std::env::var_os("KUSTOMIZE_ENABLE_MANAGEDBY_LABEL").is_some_and(|on| on == "on");
     options.enable_helm = args.enable_helm || args.enable_alpha_plugins;
-    let charts = DebugCharts(args.helm_debug);
+    let mut fetching = ChartOptions::default();
+    fetching.proxy = proxy();
+    let charts = DebugCharts {
+        charts: Charts::default().with_loader(ChartSource::with_options(cache(), fetching)),
+        debug: args.helm_debug,
+    };
     options.helm = Some(&charts);
     if args.helm_command != "helm" {
         eprintln!("--helm-command is not used: charts are rendered in process");

@@ -9,5 +9,6 @@ pub(crate) mod history;
 pub(crate) mod plan;
 pub(crate) mod rollback;
 pub(crate) mod sync;
+pub(crate) mod template;
 pub(crate) mod tree;
 pub(crate) mod watch;
