@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use gitops::manifest::{ContentId, DirTree, FileTree, Str, TreeError};
+use gitops::manifest::tree::join;
+use gitops::manifest::{ContentId, DirTree, EntryKind, FileTree, Str, TreeEntry, TreeError};
 use gitops::{Revision, RevisionInfo, Source, SourceError, SourceRef};
 
 /// Folders of this machine that hold no `.git`.
@@ -17,11 +18,45 @@ fn open(repo: &str) -> Result<DirTree, SourceError> {
     })
 }
 
-/// Hashes what is in a folder. Hidden entries at its top do not count: the state of this command is one of them.
+/// Whether an entry at the top of a folder is left out: the state of this command is one of them. A chart's rules on
+/// what to ignore are not.
+fn is_hidden(name: &str) -> bool {
+    name.starts_with('.') && name != ".helmignore"
+}
+
+/// A folder without the hidden entries at its top.
+struct Visible(DirTree);
+
+impl FileTree for Visible {
+    fn read(&self, path: &str) -> Result<Arc<[u8]>, TreeError> {
+        self.0.read(path)
+    }
+
+    fn list(&self, path: &str) -> Result<Vec<TreeEntry>, TreeError> {
+        let mut entries = self.0.list(path)?;
+        if join("", path)?.is_empty() {
+            entries.retain(|entry| !is_hidden(&entry.name));
+        }
+        Ok(entries)
+    }
+
+    fn kind(&self, path: &str) -> Result<Option<EntryKind>, TreeError> {
+        self.0.kind(path)
+    }
+
+    fn id(&self, path: &str) -> Result<ContentId, TreeError> {
+        if join("", path)?.is_empty() {
+            return content(&self.0);
+        }
+        self.0.id(path)
+    }
+}
+
+/// Hashes what is in a folder. Hidden entries at its top do not count.
 fn content(tree: &DirTree) -> Result<ContentId, TreeError> {
     let mut entries = Vec::new();
     for entry in tree.list("")? {
-        if !entry.name.starts_with('.') {
+        if !is_hidden(&entry.name) {
             let id = tree.id(&entry.name)?;
             entries.push((entry, id));
         }
@@ -56,7 +91,7 @@ impl Source for FolderSource {
     }
 
     async fn tree(&self, revision: &Revision) -> Result<Arc<dyn FileTree>, SourceError> {
-        Ok(Arc::new(open(&revision.repo)?))
+        Ok(Arc::new(Visible(open(&revision.repo)?)))
     }
 
     async fn describe(&self, _: &Revision) -> Result<RevisionInfo, SourceError> {

@@ -124,3 +124,27 @@ fn a_kustomization_is_edited_in_place() {
     assert!(text.contains("newName: registry.example.com/web"), "{text}");
     assert!(text.contains("count: 3"), "{text}");
 }
+
+#[test]
+fn a_chart_at_the_top_of_a_folder_is_synced_without_the_state_beside_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    fs::create_dir(path.join("templates")).expect("a folder");
+    let files = [
+        ("Chart.yaml", "apiVersion: v2\nname: shop\nversion: 1.0.0\n"),
+        (
+            "templates/a.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: '{{ .Release.Name }}'}\ndata: {state: '{{ len (.Files.Glob \".gitops/*\") }}', random: {{ randAlphaNum 20 | quote }}}\n",
+        ),
+    ];
+    for (file, text) in files {
+        fs::write(path.join(file), text).expect("written");
+    }
+    let (code, _, err) = gitops(path, &["sync", "--name", "web"]);
+    assert_eq!(code, 0, "{err}");
+    // What is random stays as it was made.
+    let (code, out, err) = gitops(path, &["diff", "--name", "web"]);
+    assert_eq!((code, out.as_str()), (0, ""), "{err}");
+    let cluster = fs::read_to_string(path.join(".gitops/cluster.json")).expect("the cluster");
+    assert!(cluster.contains(r#""state":"0""#), "{cluster}");
+}
