@@ -11,7 +11,8 @@ use gitops_core::{
     ApiKind, Applied, ApplyOptions, DeleteOptions, Discovery, Scope, Snapshot, Target, TargetError,
     WatchEvent,
 };
-use gitops_manifest::{GroupKind, GroupVersionKind, Object, ObjectKey, Str};
+use gitops_manifest::{GroupKind, GroupVersionKind, Object, ObjectKey, Str, Value};
+use tokio::time::Instant;
 
 use crate::decode;
 use crate::discovery::{Catalog, Discoverer};
@@ -27,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) connection: Connection,
     pub(crate) discoverer: Discoverer,
     pub(crate) sessions: Sessions,
+    /// The version of the server, and when it was asked for.
+    version: tokio::sync::Mutex<Option<(Instant, Str)>>,
 }
 
 /// A Kubernetes API server.
@@ -61,6 +64,7 @@ impl KubeTarget {
                 connection: connection.clone(),
                 discoverer: Discoverer::default(),
                 sessions: Sessions::default(),
+                version: tokio::sync::Mutex::default(),
             }),
             connection,
             name: "".into(),
@@ -242,6 +246,37 @@ pub(crate) fn read_whole(body: &Bytes, attempt: &str) -> Result<Object, TargetEr
 impl Target for KubeTarget {
     async fn discover(&self) -> Result<Arc<Discovery>, TargetError> {
         Ok(Arc::clone(&self.catalog().await?.discovery))
+    }
+
+    async fn version(&self) -> Result<Str, TargetError> {
+        const ATTEMPT: &str = "read the version of the cluster";
+        let connection = &self.shared.connection;
+        let mut known = self.shared.version.lock().await;
+        if let Some((at, version)) = &*known
+            && at.elapsed() < connection.options.discovery_age
+        {
+            return Ok(version.clone());
+        }
+        let version = match connection.call(&Call::get("/version", ATTEMPT)).await {
+            Ok(answer) => {
+                let value =
+                    Value::from_json(&answer.body).map_err(|error| TargetError::Unavailable {
+                        attempt: ATTEMPT.to_owned(),
+                        reason: format!("the answer cannot be read: {error}"),
+                    })?;
+                value["gitVersion"].as_str().unwrap_or_default().into()
+            }
+            // Whoever may not ask gets no version; charts are rendered for the one that they assume.
+            Err(Failure::Refused { .. }) => Str::default(),
+            Err(Failure::Unavailable { reason }) => {
+                return Err(TargetError::Unavailable {
+                    attempt: ATTEMPT.to_owned(),
+                    reason,
+                });
+            }
+        };
+        *known = Some((Instant::now(), version.clone()));
+        Ok(version)
     }
 
     async fn snapshot(&self, scope: &Scope) -> Result<Snapshot, TargetError> {

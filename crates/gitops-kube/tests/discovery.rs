@@ -301,3 +301,26 @@ async fn a_host_chooses_how_much_is_read() {
             .contains("PartialObjectMetadataList")
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_version_is_asked_for_once_in_a_while() {
+    let (target, log) = target(KubeOptions::default(), |seen| match seen.path.as_str() {
+        "/version" => Reply::json(&json!({"major": "1", "minor": "36", "gitVersion": "v1.36.3"})),
+        _ => usual_kinds(seen).unwrap(),
+    });
+    assert_eq!(target.version().await.unwrap(), "v1.36.3");
+    assert_eq!(target.version().await.unwrap(), "v1.36.3");
+    assert_eq!(log.to("/version").len(), 1);
+    tokio::time::advance(KubeOptions::default().discovery_age).await;
+    target.version().await.unwrap();
+    assert_eq!(log.to("/version").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_may_not_ask_for_the_version_gets_none() {
+    let (target, _) = target(KubeOptions::default(), |seen| match seen.path.as_str() {
+        "/version" => Reply::text(403, "forbidden"),
+        _ => usual_kinds(seen).unwrap(),
+    });
+    assert_eq!(target.version().await.unwrap(), "");
+}
