@@ -148,6 +148,13 @@ pub enum Error {
         /// What there is instead, as Go shows it.
         value: String,
     },
+    /// Which charts take part could not be found out.
+    #[error("chart dependencies processing failed")]
+    Dependencies {
+        /// Why.
+        #[source]
+        source: Box<Self>,
+    },
     /// The values do not satisfy the schema of a chart.
     #[error(
         "values don't meet the specifications of the schema(s) in the following chart(s):\n{message}"
@@ -214,6 +221,7 @@ impl Error {
             {
                 format!("cannot load {file}: {OF_STREAM}{reason}")
             }
+            Self::Dependencies { source } => format!("{self}: {}", source.text_of(helm)),
             Self::ChartApiVersion { version } if version == "v3" => {
                 "invalid chart apiVersion".to_owned()
             }
@@ -244,6 +252,7 @@ impl Error {
         match self {
             Self::Tree { source } => source.to_string(),
             Self::Subchart { source, .. } => format!("{self}: {}", source.helm_text()),
+            Self::Dependencies { source } => source.helm_text(),
             // Helm leaves the reason out.
             Self::Set {
                 flag: flag @ "--set-json",

@@ -40,7 +40,7 @@
 //! A render reads nothing beside its arguments: no clock, no network, no cluster. Time and randomness are in the
 //! [`RenderOptions`], so that a render can be repeated; live objects come through [`Lookup`] where a host has
 //! them. Helm's answers are copied with their peculiarities; where this crate differs on purpose, the
-//! repository's `docs/differences-helm.md` says so.
+//! repository's `docs/differences-helm.md` says so. [`HelmVersion`] selects Helm 4 where it differs from Helm 3.
 #![deny(missing_docs)]
 
 mod archive;

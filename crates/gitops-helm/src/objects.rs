@@ -566,6 +566,16 @@ struct KubeVersionObject {
     minor: Str,
 }
 
+impl KubeVersionObject {
+    fn exported(&self) -> Vec<(&'static str, Value)> {
+        vec![
+            ("Version", Value::Str(self.version.clone())),
+            ("Major", Value::Str(self.major.clone())),
+            ("Minor", Value::Str(self.minor.clone())),
+        ]
+    }
+}
+
 impl Object for KubeVersionObject {
     fn type_name(&self) -> &'static str {
         match self.helm {
@@ -574,14 +584,19 @@ impl Object for KubeVersionObject {
         }
     }
     fn field(&self, name: &str) -> Option<Value> {
-        find(self.fields(), name)
+        find(self.exported(), name)
     }
     fn fields(&self) -> Vec<(&'static str, Value)> {
-        vec![
-            ("Version", Value::Str(self.version.clone())),
-            ("Major", Value::Str(self.major.clone())),
-            ("Minor", Value::Str(self.minor.clone())),
-        ]
+        let mut fields = self.exported();
+        if self.helm == HelmVersion::V4 {
+            // Not exported, but printed with the others.
+            let normalized = Value::Str(self.normalized.clone());
+            fields.insert(1, ("normalizedVersion", normalized));
+        }
+        fields
+    }
+    fn to_json(&self) -> Option<Value> {
+        Some(Json::value(self.exported()))
     }
     fn method(&self, name: &str) -> Option<Signature> {
         matches!(name, "String" | "GitVersion")

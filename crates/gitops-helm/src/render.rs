@@ -23,8 +23,8 @@ use crate::{Chart, Error, Values, go};
 /// The version of Helm whose behaviour is copied, where Helm 3 and Helm 4 differ.
 ///
 /// Helm 4 merges all documents of a values file, takes nulls out of defaults, shows `.Chart` as a map, keeps the
-/// space at the end of documents, sorts webhook configurations last, post-renders hooks too, knows durations and
-/// `mustToYaml`, and shows errors of templates over several lines. The values have to be
+/// space at the end of documents, sorts webhook configurations last, knows durations and `mustToYaml`, and shows
+/// errors of templates over several lines. The values have to be
 /// [read](Values::of) and the chart [rendered](RenderOptions::of) for the same version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -326,7 +326,12 @@ pub fn render(chart: &Chart, values: &Values, options: &RenderOptions) -> Result
     let helm = options.helm_version;
     check_installable(chart, helm)?;
     check_release_name(&options.release.name)?;
-    let mut charts = Charts::resolve(chart, values, helm)?;
+    let mut charts = Charts::resolve(chart, values, helm).map_err(|error| match error {
+        error @ Error::NotATable { .. } => Error::Dependencies {
+            source: Box::new(error),
+        },
+        error => error,
+    })?;
     let coalesced = charts.lay_over(Charts::ROOT, go::node_map(values.nodes()), Mode::Coalesce)?;
     if !options.skip_schema_validation {
         charts.validate(&coalesced)?;

@@ -5,4 +5,5 @@
 mod args;
 mod chart;
 mod conformance;
+mod helm4;
 mod set;
