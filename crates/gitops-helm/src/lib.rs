@@ -64,6 +64,7 @@ mod node;
 mod objects;
 mod order;
 mod pathmatch;
+mod plain;
 mod render;
 mod resolve;
 mod schema;

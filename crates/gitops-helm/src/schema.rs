@@ -7,6 +7,7 @@ use gitops_template::{Map, Value};
 use serde_json::Value as Json;
 
 use crate::functions;
+use crate::plain;
 use crate::resolve::{ChartId, Charts};
 use crate::{Error, go};
 
@@ -48,7 +49,11 @@ impl Charts {
 
 /// A schema made ready at its first use, and kept with its chart.
 #[derive(Default)]
-pub(crate) struct CompiledSchema(OnceLock<Result<(Schemas, SchemaIndex), String>>);
+pub(crate) struct CompiledSchema {
+    /// The schema, where it says plain things only.
+    plain: OnceLock<Option<Json>>,
+    compiled: OnceLock<Result<(Schemas, SchemaIndex), String>>,
+}
 
 impl std::fmt::Debug for CompiledSchema {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -59,9 +64,19 @@ impl std::fmt::Debug for CompiledSchema {
 impl CompiledSchema {
     /// Holds values against the schema.
     fn validate(&self, schema: &[u8], values: &Map) -> Result<(), String> {
-        let compiled = self.0.get_or_init(|| compile(schema));
+        let values = Value::Map(values.clone());
+        let plain = self
+            .plain
+            .get_or_init(|| serde_json::from_slice(schema).ok().filter(plain::is_plain));
+        if plain
+            .as_ref()
+            .is_some_and(|schema| plain::accepts(schema, &values))
+        {
+            return Ok(());
+        }
+        let compiled = self.compiled.get_or_init(|| compile(schema));
         let (schemas, index) = compiled.as_ref().map_err(Clone::clone)?;
-        let values = functions::to_json_value(&Value::Map(values.clone()), 0)
+        let values = functions::to_json_value(&values, 0)
             .map(|value| Json::from(&value))
             .unwrap_or_default();
         schemas.validate(&values, *index).map_err(|error| {
