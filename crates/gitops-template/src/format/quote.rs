@@ -1,5 +1,7 @@
 //! Go's quoted strings, written and read.
 
+use std::borrow::Cow;
+
 use crate::unicode::{chars, is_print};
 
 /// Quotes bytes as `%q` does.
@@ -77,11 +79,16 @@ pub(crate) fn can_backquote(bytes: &[u8]) -> bool {
 }
 
 /// Reads a string literal of a template, with its quotes. Returns nothing if it is not valid.
-pub(crate) fn unquote(literal: &str) -> Option<Vec<u8>> {
+pub(crate) fn unquote(literal: &str) -> Option<Cow<'_, [u8]>> {
     let delimiter = literal.chars().next()?;
     let inner = literal.get(1..literal.len().checked_sub(1)?)?;
+    let has = |byte| memchr::memchr(byte, inner.as_bytes()).is_some();
     match delimiter {
+        '`' if !has(b'\r') => Some(inner.as_bytes().into()),
         '`' => Some(inner.bytes().filter(|byte| *byte != b'\r').collect()),
+        '"' if memchr::memchr3(b'\\', b'"', b'\n', inner.as_bytes()).is_none() => {
+            Some(inner.as_bytes().into())
+        }
         '"' => {
             let mut out = Vec::with_capacity(inner.len());
             let mut rest = inner;
@@ -93,7 +100,7 @@ pub(crate) fn unquote(literal: &str) -> Option<Vec<u8>> {
                 }
                 rest = after;
             }
-            Some(out)
+            Some(out.into())
         }
         _ => None,
     }

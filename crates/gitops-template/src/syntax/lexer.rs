@@ -195,8 +195,8 @@ impl<'t> Lexer<'t> {
                 let delimiter = self.pos + at;
                 let after = &self.text[delimiter + self.left.len()..];
                 let mut text = &self.text[self.start..delimiter];
-                if has_left_trim_marker(after) {
-                    text = text.trim_end_matches(is_space);
+                if has_left_trim_marker(after.as_bytes()) {
+                    text = text.trim_end_matches(SPACE);
                 }
                 let token = Token {
                     kind: TokenKind::Text,
@@ -210,7 +210,7 @@ impl<'t> Lexer<'t> {
                 }
             }
             let after = self.pos + self.left.len();
-            let trims = has_left_trim_marker(&self.text[after..]);
+            let trims = has_left_trim_marker(&self.text.as_bytes()[after..]);
             let inner = after + if trims { 2 } else { 0 };
             if !self.text[inner..].starts_with("/*") {
                 self.pos = after;
@@ -242,11 +242,19 @@ impl<'t> Lexer<'t> {
 
     /// Tells whether a right delimiter follows, and whether it trims the text after it.
     fn at_right_delimiter(&self) -> Option<bool> {
-        let rest = self.rest();
-        if has_right_trim_marker(rest) && rest[2..].starts_with(self.right) {
+        let rest = &self.text.as_bytes()[self.pos..];
+        if has_right_trim_marker(rest) && rest[2..].starts_with(self.right.as_bytes()) {
             return Some(true);
         }
-        rest.starts_with(self.right).then_some(false)
+        self.at_right().then_some(false)
+    }
+
+    /// Tells whether the right delimiter itself follows; its first byte mostly tells already.
+    #[inline]
+    fn at_right(&self) -> bool {
+        let rest = &self.text.as_bytes()[self.pos..];
+        let right = self.right.as_bytes();
+        rest.first() == right.first() && rest.starts_with(right)
     }
 
     fn skip_right_delimiter(&mut self, trims: bool) {
@@ -256,7 +264,7 @@ impl<'t> Lexer<'t> {
         self.pos += self.right.len();
         if trims {
             let rest = self.rest();
-            self.pos += rest.len() - rest.trim_start_matches(is_space).len();
+            self.pos += rest.len() - rest.trim_start_matches(SPACE).len();
         }
         self.start = self.pos;
     }
@@ -331,12 +339,13 @@ impl<'t> Lexer<'t> {
 
     fn space(&mut self) -> Token {
         self.pos = self.start;
-        let rest = self.rest();
-        let count = rest.len() - rest.trim_start_matches(is_space).len();
+        let rest = &self.text.as_bytes()[self.pos..];
+        let end = rest.iter().position(|byte| !is_space(*byte));
+        let count = end.unwrap_or(rest.len());
         self.pos += count;
         // The last of the spaces may belong to a delimiter that trims.
-        let last = &self.text[self.pos - 1..];
-        if has_right_trim_marker(last) && last[2..].starts_with(self.right) {
+        let last = &rest[count - 1..];
+        if has_right_trim_marker(last) && last[2..].starts_with(self.right.as_bytes()) {
             self.pos -= 1;
             if count == 1 {
                 return self.right_delimiter(true);
@@ -346,8 +355,20 @@ impl<'t> Lexer<'t> {
     }
 
     fn take_alphanumeric(&mut self) {
-        while self.peek().is_some_and(is_alphanumeric) {
-            self.bump();
+        let bytes = self.text.as_bytes();
+        loop {
+            while bytes
+                .get(self.pos)
+                .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+            {
+                self.pos += 1;
+            }
+            match bytes.get(self.pos) {
+                Some(0x80..) if self.peek().is_some_and(is_alphanumeric) => {
+                    self.bump();
+                }
+                _ => return,
+            }
         }
     }
 
@@ -397,14 +418,20 @@ impl<'t> Lexer<'t> {
 
     /// Tells whether what follows may stand after a name.
     fn at_terminator(&self) -> bool {
-        match self.peek() {
-            None | Some(' ' | '\t' | '\r' | '\n' | '.' | ',' | '|' | ':' | ')' | '(') => true,
-            _ => self.rest().starts_with(self.right),
+        match self.text.as_bytes().get(self.pos) {
+            None | Some(b' ' | b'\t' | b'\r' | b'\n' | b'.' | b',' | b'|' | b':' | b')' | b'(') => {
+                true
+            }
+            _ => self.at_right(),
         }
     }
 
     fn quoted(&mut self, delimiter: char, kind: TokenKind, message: &'static str) -> Token {
         loop {
+            // What is none of these is part of the text.
+            let rest = &self.text.as_bytes()[self.pos..];
+            let special = memchr::memchr3(b'\\', b'\n', delimiter as u8, rest);
+            self.pos += special.unwrap_or(rest.len());
             match self.bump() {
                 Some('\\') => {
                     if matches!(self.bump(), None | Some('\n')) {
@@ -485,20 +512,22 @@ impl<'t> Lexer<'t> {
     }
 }
 
-fn is_space(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\r' | '\n')
+const SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
+
+const fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 fn is_alphanumeric(c: char) -> bool {
     c == '_' || is_letter(c) || is_digit(c)
 }
 
-fn has_left_trim_marker(text: &str) -> bool {
-    matches!(text.as_bytes(), [b'-', b' ' | b'\t' | b'\r' | b'\n', ..])
+fn has_left_trim_marker(text: &[u8]) -> bool {
+    matches!(text, [b'-', b' ' | b'\t' | b'\r' | b'\n', ..])
 }
 
-fn has_right_trim_marker(text: &str) -> bool {
-    matches!(text.as_bytes(), [b' ' | b'\t' | b'\r' | b'\n', b'-', ..])
+fn has_right_trim_marker(text: &[u8]) -> bool {
+    matches!(text, [b' ' | b'\t' | b'\r' | b'\n', b'-', ..])
 }
 
 /// Writes a character as `%#U` does; the end of the text is -1.

@@ -1,5 +1,6 @@
 //! Builds trees from tokens, as `text/template/parse` does.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
@@ -347,7 +348,8 @@ impl<'t> Parser<'t> {
 
     fn unquote(&self, token: Token) -> Result<Str> {
         match unquote(self.value(token)) {
-            Some(bytes) => Ok(Str::from(bytes)),
+            Some(Cow::Borrowed(bytes)) => Ok(Str::from_bytes(bytes)),
+            Some(Cow::Owned(bytes)) => Ok(Str::from(bytes)),
             None => self.error("invalid syntax"),
         }
     }
