@@ -106,6 +106,12 @@ impl History {
         Self(store)
     }
 
+    /// Returns the folders of the store that hold what belongs to an application.
+    pub(crate) fn folders(application: &ApplicationId) -> [String; 2] {
+        let ApplicationId { namespace, name } = application;
+        [folder(application), format!("objects/{namespace}/{name}/")]
+    }
+
     /// Returns the entries of an application, the latest last.
     ///
     /// # Errors
@@ -151,7 +157,8 @@ impl History {
     }
 
     /// Works out what to write to add an entry with the objects, and to drop the oldest ones beyond `limit` together
-    /// with the objects that no entry needs any more. The number of the entry is given here. Nothing is written yet:
+    /// with the objects that no entry needs any more. The entry's number is its own or, where that is taken or passed,
+    /// the next. Nothing is written yet:
     /// what else belongs to the end of a sync goes into the same batch.
     ///
     /// # Errors
@@ -164,7 +171,9 @@ impl History {
         limit: usize,
     ) -> Result<(HistoryEntry, Vec<Write>), StoreError> {
         let mut entries = self.entries(application).await?;
-        entry.id = entries.last().map_or(0, |last| last.id + 1);
+        entry.id = entries
+            .last()
+            .map_or(entry.id, |last| entry.id.max(last.id + 1));
         let (content, put) = Self::pack(application, objects);
         entry.content = content;
         entry.objects = objects.len();

@@ -80,11 +80,11 @@ pub use diffing::Differ;
 pub use directory::DirectoryRenderer;
 pub use engine::chain as error_chain;
 pub use engine::{
-    Engine, EngineBuilder, EngineError, EngineOptions, Hold, LOCAL_SERVER, Next, OperationRecord,
-    Refreshed, SyncRequest,
+    Engine, EngineBuilder, EngineError, EngineOptions, Hold, LOCAL_SERVER, LiveView, Next,
+    OperationRecord, REFRESH, Refreshed, Requests, SourceNews, SyncRequest,
 };
 pub use history::{History, HistoryEntry};
-pub use live::{LiveCache, LiveState};
+pub use live::{LiveCache, LiveState, News};
 pub use observer::{ApplicationId, Event, EventKind, Observer};
 pub use plan::{Action, PLAN_FORMAT, Phase, Plan, Step, Wave};
 #[cfg(feature = "redb")]
@@ -94,6 +94,6 @@ pub use source::{Revision, RevisionInfo, Source, SourceError, SourceRef, Sources
 pub use store::{Store, StoreError, Write};
 pub use target::{
     ApiKind, Applied, ApplyMode, ApplyOptions, DeleteOptions, Discovery, Effect, FieldConflict,
-    Precondition, Propagation, Scope, Snapshot, Target, TargetError, WatchEvent,
+    PatchOptions, Precondition, Propagation, Scope, Snapshot, Target, TargetError, WatchEvent,
 };
 pub use time::{Clock, SystemClock, Timestamp};

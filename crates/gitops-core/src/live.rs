@@ -1,9 +1,11 @@
 //! Live state, kept up to date by a watch, with the indexes that the engine asks for.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
 
-use futures::FutureExt;
+use futures::future::{Either, poll_fn, select};
 use futures::stream::{BoxStream, StreamExt};
 use gitops_manifest::{GroupKind, Object, ObjectKey, Str, Value};
 
@@ -12,6 +14,27 @@ use crate::{Scope, Target, TargetError, WatchEvent};
 
 /// How far owner references are followed from an object to its root.
 const OWNER_DEPTH: usize = 8;
+
+/// How many events are taken over at once, so that a flood does not hold up everything else.
+const BATCH: usize = 1024;
+
+/// What has changed since it was last asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct News {
+    /// The names of the applications that are concerned, as objects are tracked under them.
+    pub applications: BTreeSet<Str>,
+    /// The objects of the [kinds to note](LiveState::note_kinds) that were made, changed or deleted.
+    pub objects: BTreeSet<ObjectKey>,
+}
+
+impl News {
+    /// Whether nothing has changed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.applications.is_empty() && self.objects.is_empty()
+    }
+}
 
 /// The live objects of a cluster.
 pub struct LiveState {
@@ -24,6 +47,11 @@ pub struct LiveState {
     by_uid: HashMap<Str, ObjectKey>,
     /// Who wants to know of changes of an object that is not tracked (yet).
     interested: HashMap<ObjectKey, BTreeSet<Str>>,
+    /// What each of them wants to know of.
+    interests: HashMap<Str, BTreeSet<ObjectKey>>,
+    /// The kinds of which every change is noted.
+    noted: BTreeSet<GroupKind>,
+    news: News,
     /// A number for each application that grows with each change that concerns it.
     epochs: HashMap<Str, u64>,
     epoch: u64,
@@ -40,6 +68,9 @@ impl LiveState {
             owned: HashMap::new(),
             by_uid: HashMap::new(),
             interested: HashMap::new(),
+            interests: HashMap::new(),
+            noted: BTreeSet::new(),
+            news: News::default(),
             epochs: HashMap::new(),
             epoch: 0,
             unlisted: BTreeMap::new(),
@@ -123,36 +154,86 @@ impl LiveState {
         self.epochs.get(application).copied().unwrap_or(0)
     }
 
-    /// Wants changes of these objects to concern an application, tracked or not.
+    /// Wants changes of these objects to concern an application, tracked or not. They take the place of those
+    /// that it wanted to know of before.
     pub fn watch_for(&mut self, application: &str, keys: impl IntoIterator<Item = ObjectKey>) {
-        for key in keys {
+        let keys: BTreeSet<ObjectKey> = keys.into_iter().collect();
+        let before = self.interests.get(application);
+        if before.is_some_and(|before| *before == keys) {
+            return;
+        }
+        self.forget(application);
+        for key in &keys {
             self.interested
-                .entry(key)
+                .entry(key.clone())
                 .or_default()
                 .insert(application.into());
+        }
+        self.interests.insert(application.into(), keys);
+    }
+
+    /// Forgets what an application wanted to know of.
+    pub fn forget(&mut self, application: &str) {
+        for key in self.interests.remove(application).unwrap_or_default() {
+            if let Some(interested) = self.interested.get_mut(&key) {
+                interested.remove(application);
+                if interested.is_empty() {
+                    self.interested.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// Notes every change of objects of these kinds from now on.
+    pub fn note_kinds(&mut self, kinds: impl IntoIterator<Item = GroupKind>) {
+        self.noted.extend(kinds);
+    }
+
+    /// Takes what has changed since it was last taken.
+    #[must_use]
+    pub fn take_news(&mut self) -> News {
+        std::mem::take(&mut self.news)
+    }
+
+    /// Notes all objects of the kinds to note as if they had changed.
+    pub(crate) fn renew(&mut self) {
+        for key in self.objects.keys() {
+            if self
+                .noted
+                .iter()
+                .any(|kind| kind.kind == key.kind && kind.group == key.group)
+            {
+                self.news.objects.insert(key.clone());
+            }
         }
     }
 
     fn concern(&mut self, object: &Object) {
-        let mut concerned: BTreeSet<Str> = self
-            .interested
-            .get(&object.key())
-            .cloned()
-            .unwrap_or_default();
-        let mut current = Some(object.clone());
+        let key = object.key();
+        if self
+            .noted
+            .iter()
+            .any(|kind| kind.kind == key.kind && kind.group == key.group)
+        {
+            self.news.objects.insert(key.clone());
+        }
+        let mut concerned: BTreeSet<Str> = BTreeSet::new();
+        concerned.extend(self.tracking.owner(object));
+        concerned.extend(self.interested.get(&key).into_iter().flatten().cloned());
+        let mut current = owners(object).find_map(|uid| self.by_uid.get(uid));
         for _ in 0..OWNER_DEPTH {
-            let Some(object) = current else { break };
-            concerned.extend(self.tracking.owner(&object));
-            if let Some(interested) = self.interested.get(&object.key()) {
-                concerned.extend(interested.iter().cloned());
-            }
-            current = owners(&object)
-                .find_map(|uid| self.objects.get(self.by_uid.get(uid)?))
-                .cloned();
+            let Some(key) = current else { break };
+            let Some(owner) = self.objects.get(key) else {
+                break;
+            };
+            concerned.extend(self.tracking.owner(owner));
+            concerned.extend(self.interested.get(key).into_iter().flatten().cloned());
+            current = owners(owner).find_map(|uid| self.by_uid.get(uid));
         }
         self.epoch += 1;
         for application in concerned {
-            self.epochs.insert(application, self.epoch);
+            self.epochs.insert(application.clone(), self.epoch);
+            self.news.applications.insert(application);
         }
     }
 
@@ -186,10 +267,16 @@ impl LiveState {
             && let Some(keys) = self.tracked.get_mut(&application)
         {
             keys.remove(&key);
+            if keys.is_empty() {
+                self.tracked.remove(&application);
+            }
         }
         for uid in owners(object) {
             if let Some(keys) = self.owned.get_mut(uid) {
                 keys.remove(&key);
+                if keys.is_empty() {
+                    self.owned.remove(uid);
+                }
             }
         }
         self.by_uid.remove(object.uid());
@@ -260,11 +347,27 @@ pub(crate) fn owners(object: &Object) -> impl Iterator<Item = &str> {
 type Events = BoxStream<'static, Result<WatchEvent, TargetError>>;
 
 /// Keeps a [`LiveState`] up to date.
+///
+/// One task may wait for changes while others ask for what is there by now.
 pub struct LiveCache {
     target: Arc<dyn Target>,
     scope: Scope,
     state: Mutex<LiveState>,
-    events: tokio::sync::Mutex<Option<Events>>,
+    /// The watch; never held while anything is awaited.
+    events: Mutex<Option<Events>>,
+    /// Held by whoever begins a watch.
+    beginning: tokio::sync::Mutex<()>,
+    /// Tells whoever waits for changes that somebody else has looked for them, and taken its place with the watch.
+    looked: tokio::sync::Notify,
+    loaded: std::sync::atomic::AtomicBool,
+}
+
+/// What came of a look at the watch.
+enum Look {
+    /// An event.
+    Event(WatchEvent),
+    /// There is no watch, or it has ended.
+    Ended,
 }
 
 impl LiveCache {
@@ -275,7 +378,10 @@ impl LiveCache {
             target,
             scope,
             state: Mutex::new(LiveState::new(tracking)),
-            events: tokio::sync::Mutex::new(None),
+            events: Mutex::new(None),
+            beginning: tokio::sync::Mutex::new(()),
+            looked: tokio::sync::Notify::new(),
+            loaded: std::sync::atomic::AtomicBool::new(false),
         }
     }
 
@@ -284,63 +390,99 @@ impl LiveCache {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the objects were listed at least once: before that, what is not here may be there all the same.
+    #[must_use]
+    pub fn is_loaded(&self) -> bool {
+        self.loaded.load(std::sync::atomic::Ordering::Acquire)
+    }
+
+    /// Whether a watch is open, as far as is known.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.events().is_some()
+    }
+
+    fn events(&self) -> MutexGuard<'_, Option<Events>> {
+        self.events.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks whether the watch has anything to tell.
+    fn look(&self, context: &mut Context<'_>) -> Poll<Look> {
+        let mut events = self.events();
+        let Some(stream) = events.as_mut() else {
+            return Poll::Ready(Look::Ended);
+        };
+        match stream.poll_next_unpin(context) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Some(Ok(event))) => Poll::Ready(Look::Event(event)),
+            Poll::Ready(Some(Err(error))) => {
+                *events = None;
+                if matches!(error, TargetError::Expired { .. }) {
+                    self.state().version = Str::default();
+                }
+                Poll::Ready(Look::Ended)
+            }
+            // The watch has ended: it goes on from where it was.
+            Poll::Ready(None) => {
+                *events = None;
+                Poll::Ready(Look::Ended)
+            }
+        }
+    }
+
+    /// Takes over what is there, up to a number of events. Tells whether the watch has ended.
+    fn drain(&self, limit: usize) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..limit {
+            match self.look(&mut context) {
+                Poll::Pending => return false,
+                Poll::Ready(Look::Event(event)) => self.take(event),
+                Poll::Ready(Look::Ended) => return true,
+            }
+        }
+        false
+    }
+
     /// Takes over all changes that are there by now.
     ///
     /// # Errors
     /// Where the target cannot be listed or watched; what is known stays.
     pub async fn update(&self) -> Result<(), TargetError> {
-        let mut events = self.events.lock().await;
         for _ in 0..3 {
-            if events.is_none() {
-                *events = Some(self.begin().await?);
-            }
-            let Some(stream) = events.as_mut() else {
-                continue;
-            };
-            loop {
-                match stream.next().now_or_never() {
-                    None => return Ok(()),
-                    Some(Some(Ok(event))) => self.take(event),
-                    // The watch has ended: go on from where it was, or list anew.
-                    Some(None) => {
-                        *events = None;
-                        break;
-                    }
-                    Some(Some(Err(error))) => {
-                        *events = None;
-                        if matches!(error, TargetError::Expired { .. }) {
-                            self.state().version = Str::default();
-                        }
-                        break;
-                    }
-                }
+            self.begin().await?;
+            if !self.drain(usize::MAX) {
+                break;
             }
         }
+        // Whoever waits has to tell the watch again where to find it.
+        self.looked.notify_one();
         Ok(())
     }
 
-    /// Waits until something changes, and takes it over.
+    /// Waits until something changes, and takes it over with everything else that is there by then.
     ///
     /// # Errors
     /// Where the target cannot be listed or watched.
     pub async fn changed(&self) -> Result<(), TargetError> {
-        let mut events = self.events.lock().await;
-        if events.is_none() {
-            *events = Some(self.begin().await?);
+        if self.begin().await? {
             return Ok(());
         }
-        let Some(stream) = events.as_mut() else {
-            return Ok(());
-        };
-        match stream.next().await {
-            Some(Ok(event)) => self.take(event),
-            Some(Err(TargetError::Expired { .. })) => {
-                self.state().version = Str::default();
-                *events = None;
+        loop {
+            let looked = pin!(self.looked.notified());
+            let next = pin!(poll_fn(|context| self.look(context)));
+            match select(next, looked).await {
+                Either::Left((Look::Event(event), _)) => {
+                    self.take(event);
+                    self.drain(BATCH);
+                    return Ok(());
+                }
+                Either::Left((Look::Ended, _)) => return Ok(()),
+                Either::Right(_) => {
+                    if self.events().is_none() {
+                        return Ok(());
+                    }
+                }
             }
-            Some(Err(_)) | None => *events = None,
         }
-        Ok(())
     }
 
     fn take(&self, event: WatchEvent) {
@@ -367,8 +509,24 @@ impl LiveCache {
         }
     }
 
-    /// Begins to watch: from the version that is known, or after a new listing.
-    async fn begin(&self) -> Result<Events, TargetError> {
+    /// Begins to watch where nothing is watched: from the version that is known, or after a new listing. Tells
+    /// whether it had to.
+    async fn begin(&self) -> Result<bool, TargetError> {
+        if self.events().is_some() {
+            return Ok(false);
+        }
+        let _beginning = self.beginning.lock().await;
+        if self.events().is_some() {
+            return Ok(false);
+        }
+        let events = self.watch().await?;
+        *self.events() = Some(events);
+        self.loaded
+            .store(true, std::sync::atomic::Ordering::Release);
+        Ok(true)
+    }
+
+    async fn watch(&self) -> Result<Events, TargetError> {
         let version = self.state().version.clone();
         if !version.is_empty() {
             match self.target.watch(&self.scope, &version).await {
@@ -381,7 +539,8 @@ impl LiveCache {
         {
             let mut state = self.state();
             state.unlisted = snapshot.unlisted.into_iter().collect();
-            let seen: BTreeSet<ObjectKey> = snapshot.objects.iter().map(Object::key).collect();
+            let seen: std::collections::HashSet<ObjectKey> =
+                snapshot.objects.iter().map(Object::key).collect();
             // What was known and is not listed is gone, unless its kind could not be listed.
             let gone: Vec<Object> = state
                 .objects

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gitops_health::HealthStatus;
 use gitops_manifest::{ObjectKey, Str};
@@ -137,6 +138,12 @@ pub enum EventKind {
         message: String,
         /// The revision that was synced.
         revision: Str,
+    },
+    /// The application was looked at while the engine [runs](crate::Engine::run): its status may be another.
+    #[serde(rename_all = "camelCase")]
+    Reconciled {
+        /// How long that took.
+        took: Duration,
     },
     /// Something came up that users should know.
     #[serde(rename_all = "camelCase")]

@@ -196,6 +196,10 @@ pub trait Source: Send + Sync {
     /// # Errors
     /// [`SourceError`].
     async fn describe(&self, revision: &Revision) -> Result<RevisionInfo, SourceError>;
+
+    /// Is told that a repository has news: what the source remembers of where its branches and tags point does
+    /// not count any more. Nothing is asked yet.
+    fn invalidate(&self, _repo: &str) {}
 }
 
 /// Several sources as one: the first that supports a repository serves it.
@@ -250,5 +254,11 @@ impl Source for Sources {
 
     async fn describe(&self, revision: &Revision) -> Result<RevisionInfo, SourceError> {
         self.serving_revision(revision)?.describe(revision).await
+    }
+
+    fn invalidate(&self, repo: &str) {
+        for source in &self.0 {
+            source.invalidate(repo);
+        }
     }
 }

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
-use gitops_manifest::{GroupKind, GroupVersionKind, Object, ObjectKey, Str};
+use gitops_manifest::{GroupKind, GroupVersionKind, Object, ObjectKey, Str, Value};
 use serde::{Deserialize, Serialize};
+
+/// How often a patch is tried again where others write in between.
+const PATCH_TRIES: u32 = 8;
 
 /// A kind that a target serves.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -75,6 +78,8 @@ pub struct Scope {
     pub namespaces: BTreeSet<Str>,
     /// The kinds; empty for all.
     pub kinds: BTreeSet<GroupKind>,
+    /// Kinds that are not meant, whatever else is.
+    pub excluded: BTreeSet<GroupKind>,
 }
 
 impl Scope {
@@ -102,13 +107,27 @@ impl Scope {
         self
     }
 
+    /// Leaves kinds out.
+    #[must_use]
+    pub fn without_kinds(mut self, kinds: impl IntoIterator<Item = GroupKind>) -> Self {
+        self.excluded.extend(kinds);
+        self
+    }
+
+    /// Whether objects of a kind are meant.
+    #[must_use]
+    pub fn includes(&self, kind: &GroupKind) -> bool {
+        (self.kinds.is_empty() || self.kinds.contains(kind)) && !self.excluded.contains(kind)
+    }
+
     /// Whether an object is meant.
     #[must_use]
     pub fn contains(&self, key: &ObjectKey) -> bool {
         (self.namespaces.is_empty()
             || key.namespace.is_empty()
             || self.namespaces.contains(&key.namespace))
-            && (self.kinds.is_empty() || self.kinds.contains(&key.group_kind()))
+            && (self.kinds.is_empty() && self.excluded.is_empty()
+                || self.includes(&key.group_kind()))
     }
 }
 
@@ -289,6 +308,34 @@ impl DeleteOptions {
     pub fn new(propagation: Propagation) -> Self {
         Self {
             propagation,
+            ..Self::default()
+        }
+    }
+
+    /// Expects something of the live object.
+    #[must_use]
+    pub fn with_precondition(mut self, precondition: Precondition) -> Self {
+        self.precondition = precondition;
+        self
+    }
+}
+
+/// How [`Target::patch`] changes an object.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct PatchOptions {
+    /// The field manager in whose name it is changed.
+    pub manager: Str,
+    /// What is expected of the live object.
+    pub precondition: Precondition,
+}
+
+impl PatchOptions {
+    /// Changes in the name of a field manager.
+    #[must_use]
+    pub fn new(manager: impl Into<Str>) -> Self {
+        Self {
+            manager: manager.into(),
             ..Self::default()
         }
     }
@@ -492,5 +539,64 @@ pub trait Target: Send + Sync {
     fn impersonate(&self, user: &str, groups: &[Str]) -> Option<Arc<dyn Target>> {
         let _ = (user, groups);
         None
+    }
+
+    /// Changes some fields of an object that exists, by a JSON merge patch (RFC 7386): `null` removes a field.
+    /// Returns the object as it now is.
+    ///
+    /// Left as it is, the method reads, merges and replaces, as often as others come in between; an
+    /// implementation that can send the patch itself does so.
+    ///
+    /// # Errors
+    /// [`TargetError::NotFound`], [`TargetError::Changed`] where the precondition does not hold, and the others.
+    async fn patch(
+        &self,
+        key: &ObjectKey,
+        patch: &Value,
+        options: &PatchOptions,
+    ) -> Result<Object, TargetError> {
+        let mut tries = 0;
+        loop {
+            let not_found = || TargetError::NotFound { key: key.clone() };
+            let live = self.get(key).await?.ok_or_else(not_found)?;
+            let differs = match &options.precondition {
+                Precondition::None => None,
+                Precondition::Absent => Some("it exists"),
+                Precondition::Uid(uid) => {
+                    (live.uid() != &**uid).then_some("it is another object of that name")
+                }
+                Precondition::Unchanged {
+                    uid,
+                    resource_version,
+                } => (live.uid() != &**uid || live.resource_version() != &**resource_version)
+                    .then_some("it is not as it was seen"),
+            };
+            if let Some(reason) = differs {
+                return Err(TargetError::Changed {
+                    key: key.clone(),
+                    reason: reason.to_owned(),
+                });
+            }
+            let merged = gitops_diff::merge_patch::apply(&live.to_value(), patch);
+            let merged = Object::try_from(merged).map_err(|error| TargetError::Invalid {
+                key: key.clone(),
+                reason: error.to_string(),
+            })?;
+            let apply = ApplyOptions {
+                mode: ApplyMode::Replace,
+                manager: options.manager.clone(),
+                precondition: Precondition::unchanged(Some(&live)),
+                ..ApplyOptions::default()
+            };
+            match self.apply(&merged, &apply).await {
+                Ok(applied) => return Ok(applied.object),
+                Err(TargetError::Changed { .. })
+                    if options.precondition == Precondition::None && tries < PATCH_TRIES =>
+                {
+                    tries += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 }

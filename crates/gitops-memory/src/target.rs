@@ -10,8 +10,8 @@ use futures::StreamExt as _;
 use futures::future::select;
 use futures::stream::{self, BoxStream};
 use gitops_core::{
-    Applied, ApplyOptions, Clock, DeleteOptions, Discovery, Scope, Snapshot, Target, TargetError,
-    Timestamp, WatchEvent,
+    Applied, ApplyOptions, Clock, DeleteOptions, Discovery, PatchOptions, Scope, Snapshot, Target,
+    TargetError, Timestamp, WatchEvent,
 };
 use gitops_manifest::{GroupKind, GroupVersionKind, Object, ObjectKey, Str, Value};
 use tokio::sync::Notify;
@@ -487,5 +487,15 @@ impl Target for MemoryTarget {
     async fn delete(&self, key: &ObjectKey, options: &DeleteOptions) -> Result<(), TargetError> {
         let delete = |_: &[GroupKind]| self.0.write(|server| server.delete(key, options));
         self.0.ask(Operation::Delete, Some(key), delete).await
+    }
+
+    async fn patch(
+        &self,
+        key: &ObjectKey,
+        patch: &Value,
+        options: &PatchOptions,
+    ) -> Result<Object, TargetError> {
+        let change = |_: &[GroupKind]| self.0.write(|server| server.patch(key, patch, options));
+        self.0.ask(Operation::Apply, Some(key), change).await
     }
 }

@@ -174,4 +174,9 @@ impl Source for GitSource {
             .describe(revision, &self.0.options, &*self.0.clock)
             .await
     }
+
+    fn invalidate(&self, repo: &str) {
+        // An address that cannot be read has no mirror either.
+        let _ = Self::invalidate(self, repo);
+    }
 }

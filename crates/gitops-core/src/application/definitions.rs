@@ -1,9 +1,12 @@
 use gitops_manifest::Object;
 use serde_json::json;
 
+use super::schema::{operation, schema_of};
+use super::{AppProjectSpec, AppProjectStatus, ApplicationSpec, ApplicationStatus};
+
 /// Returns the `CustomResourceDefinition`s of `Application` and `AppProject`, with the columns that
-/// `kubectl get applications` shows for Argo CD. Their schemas keep every field: the types of this module say
-/// which ones are known.
+/// `kubectl get applications` shows for Argo CD. Their schemas are those of the types of this module. As in Argo CD
+/// the status is no resource of its own.
 #[must_use]
 pub fn definitions() -> Vec<Object> {
     let column = |name: &str, path: &str, priority: i32| json!({"name": name, "type": "string", "jsonPath": path, "priority": priority});
@@ -20,6 +23,11 @@ pub fn definitions() -> Vec<Object> {
             "application",
             &["app", "apps"],
             &columns,
+            &json!({
+                "spec": required(schema_of::<ApplicationSpec>(), &["destination", "project"]),
+                "status": schema_of::<ApplicationStatus>(),
+                "operation": operation(),
+            }),
         ),
         definition(
             "AppProject",
@@ -27,6 +35,10 @@ pub fn definitions() -> Vec<Object> {
             "appproject",
             &["appproj", "appprojs"],
             &[],
+            &json!({
+                "spec": schema_of::<AppProjectSpec>(),
+                "status": schema_of::<AppProjectStatus>(),
+            }),
         ),
     ]
     .into()
@@ -38,8 +50,16 @@ fn definition(
     singular: &str,
     short: &[&str],
     columns: &[serde_json::Value],
+    fields: &serde_json::Value,
 ) -> Object {
-    let open = json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    let mut properties = json!({
+        "apiVersion": {"type": "string"},
+        "kind": {"type": "string"},
+        "metadata": {"type": "object"},
+    });
+    for (field, schema) in fields.as_object().into_iter().flatten() {
+        properties[field] = schema.clone();
+    }
     let mut version = json!({
         "name": "v1alpha1",
         "served": true,
@@ -47,14 +67,7 @@ fn definition(
         "schema": {"openAPIV3Schema": {
             "type": "object",
             "required": ["metadata", "spec"],
-            "properties": {
-                "apiVersion": {"type": "string"},
-                "kind": {"type": "string"},
-                "metadata": {"type": "object"},
-                "spec": open,
-                "status": open,
-                "operation": open,
-            },
+            "properties": properties,
         }},
     });
     if !columns.is_empty() {
@@ -81,4 +94,10 @@ fn definition(
         },
     });
     Object::try_from(object).expect("it has an apiVersion and a kind")
+}
+
+/// Makes fields of a schema ones that must be there.
+fn required(mut schema: serde_json::Value, fields: &[&str]) -> serde_json::Value {
+    schema["required"] = fields.into();
+    schema
 }

@@ -6,6 +6,7 @@
 
 mod definitions;
 mod project;
+mod schema;
 mod source;
 mod spec;
 mod status;

@@ -71,7 +71,7 @@ impl Engine {
 
     /// Takes our finalizers off an application's object.
     pub(super) async fn release(&self, id: &ApplicationId) -> Result<Next, EngineError> {
-        let Some(local) = self.clusters.first() else {
+        let Some(local) = self.local() else {
             return Ok(Next::Idle);
         };
         let key = ObjectKey::new(

@@ -1,5 +1,6 @@
 //! The engine: brings applications from their sources to their clusters and keeps them there.
 
+mod discover;
 mod finalize;
 mod hold;
 mod operate;
@@ -7,18 +8,22 @@ mod record;
 mod refresh;
 mod render;
 mod request;
+mod requested;
+mod resolve;
+mod run;
+mod work;
 mod world;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use futures::future::{Either, select};
-use futures::stream::{self, StreamExt};
-use gitops_manifest::{GroupKind, Object, Str};
+use gitops_manifest::{GroupKind, Map, Str};
 
 use crate::application::{
-    AppProject, Application, ApplicationDestination, ApplicationStatus, Condition, OperationState,
+    AppProject, Application, ApplicationDestination, ApplicationStatus, Condition, Operation,
+    OperationState,
 };
 use crate::autosync::SelfHealBackoff;
 use crate::history::History;
@@ -27,20 +32,19 @@ use crate::observer::Observers;
 use crate::project::Cluster;
 use crate::tracking::Tracking;
 use crate::{
-    ApplicationId, Clock, Event, EventKind, HistoryEntry, Observer, Renderer, Scope, Source, Store,
-    StoreError, SystemClock, Target, TargetError,
+    ApplicationId, Clock, Event, EventKind, HistoryEntry, Observer, Renderer, Source, SourceRef,
+    Store, StoreError, SystemClock, Target, TargetError,
 };
 
+pub use discover::{LiveView, REFRESH, Requests};
 pub use hold::Hold;
 pub use record::{OperationRecord, SyncRequest};
 pub use refresh::Refreshed;
 pub use refresh::chain;
+pub use resolve::SourceNews;
 
 /// The address under which a cluster knows itself.
 pub const LOCAL_SERVER: &str = "https://kubernetes.default.svc";
-
-/// How many applications are worked on at the same time.
-const CONCURRENCY: usize = 32;
 
 /// Why the engine could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +119,25 @@ fn entry_list(ids: &[i64]) -> String {
     }
 }
 
+/// The kinds that are excluded by default: those that Argo CD excludes without being told, and those that its
+/// settings exclude as they are delivered, where every cluster has them.
+const EXCLUDED: [(&str, &str); 14] = [
+    ("", "Endpoints"),
+    ("", "Event"),
+    ("", "Node"),
+    ("authentication.k8s.io", "SelfSubjectReview"),
+    ("authentication.k8s.io", "TokenReview"),
+    ("authorization.k8s.io", "LocalSubjectAccessReview"),
+    ("authorization.k8s.io", "SelfSubjectAccessReview"),
+    ("authorization.k8s.io", "SelfSubjectRulesReview"),
+    ("authorization.k8s.io", "SubjectAccessReview"),
+    ("certificates.k8s.io", "CertificateSigningRequest"),
+    ("coordination.k8s.io", "Lease"),
+    ("discovery.k8s.io", "EndpointSlice"),
+    ("events.k8s.io", "Event"),
+    ("metrics.k8s.io", "PodMetrics"),
+];
+
 /// The settings of an engine.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -125,6 +148,10 @@ pub struct EngineOptions {
     pub tracking: Tracking,
     /// The namespace in which applications and projects are. Applications in it are tracked by name alone.
     pub control_namespace: Str,
+    /// The other namespaces in which applications may be, as globs.
+    pub application_namespaces: Vec<Str>,
+    /// Kinds that are neither read nor written, as other programs change them all the time and nobody deploys them.
+    pub excluded_kinds: BTreeSet<GroupKind>,
     /// Whether `Application` and `AppProject` objects of the cluster are taken over, so that applications can
     /// bring applications.
     pub discover_applications: bool,
@@ -146,6 +173,11 @@ impl Default for EngineOptions {
             manager: Str::from_static("argocd-controller"),
             tracking: Tracking::default(),
             control_namespace: Str::from_static("argocd"),
+            application_namespaces: Vec::new(),
+            excluded_kinds: EXCLUDED
+                .iter()
+                .map(|(group, kind)| GroupKind::new(*group, *kind))
+                .collect(),
             discover_applications: true,
             self_heal_backoff: SelfHealBackoff::default(),
             poll: Duration::from_secs(120),
@@ -182,6 +214,13 @@ impl EngineBuilder {
         self
     }
 
+    /// Adds a renderer that others hold as well.
+    #[must_use]
+    pub fn shared_renderer(mut self, renderer: Arc<dyn Renderer>) -> Self {
+        self.renderers.push(renderer);
+        self
+    }
+
     /// Sets the clock.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
@@ -207,33 +246,22 @@ impl EngineBuilder {
     #[must_use]
     pub fn build(mut self) -> Engine {
         self.renderers.push(Arc::new(crate::DirectoryRenderer));
-        let clusters = self
-            .clusters
-            .into_iter()
-            .map(|(cluster, target)| {
-                let cache = LiveCache::new(
-                    Arc::clone(&target),
-                    Scope::all(),
-                    self.options.tracking.clone(),
-                );
-                Arc::new(ClusterConnection {
-                    cluster,
-                    target,
-                    live: cache,
-                })
-            })
-            .collect();
+        let clusters = ClusterConnection::all(self.clusters, &self.options);
         Engine {
             source: self.source,
             history: History::new(Arc::clone(&self.store)),
             store: self.store,
             clock: self.clock,
             renderers: self.renderers,
-            clusters,
+            clusters: RwLock::new(clusters),
             observers: self.observers,
             options: self.options,
             renders: render::RenderCache::default(),
+            resolutions: resolve::Resolutions::default(),
             known: Mutex::default(),
+            pending: Mutex::default(),
+            bell: tokio::sync::Notify::new(),
+            filter: RwLock::default(),
         }
     }
 }
@@ -243,6 +271,12 @@ pub(crate) struct ClusterConnection {
     pub(crate) cluster: Cluster,
     pub(crate) target: Arc<dyn Target>,
     pub(crate) live: LiveCache,
+    /// How many kinds it serves, as far as is known.
+    kinds: AtomicUsize,
+    /// Whether it is not the engine's any more.
+    removed: AtomicBool,
+    /// Tells that it was removed.
+    gone: tokio::sync::Notify,
 }
 
 /// What the engine knows of its applications between two calls.
@@ -250,13 +284,34 @@ pub(crate) struct ClusterConnection {
 struct Known {
     projects: BTreeMap<Str, Arc<AppProject>>,
     applications: BTreeMap<ApplicationId, ApplicationState>,
+    /// The applications by the names under which their objects are tracked.
+    instances: HashMap<Str, ApplicationId>,
+    /// The applications by what they ask sources for.
+    sources: BTreeMap<SourceRef, BTreeSet<ApplicationId>>,
+    /// The applications whose objects are gone: what is stored of them does not concern others of their names.
+    gone: BTreeSet<ApplicationId>,
 }
 
 /// One application between two calls.
 struct ApplicationState {
+    /// What is wanted, without what was found and without an operation.
     application: Arc<Application>,
     /// Whether it came from the cluster, and goes with its object there.
     discovered: bool,
+    /// What its object said when it was read.
+    seen: Option<Map>,
+    /// What it asks sources for.
+    references: Vec<SourceRef>,
+    /// The operation that its object asks for and that waits to be taken up.
+    pending: Option<Operation>,
+    /// The operation that its object asks for and that was taken up.
+    taken: Option<Operation>,
+    /// Whether the operation that runs is to stop.
+    terminate: bool,
+    /// Whether the sources are to be asked before anything else, and with `true` rendered anew.
+    refresh: Option<bool>,
+    /// Whether its object has the annotation that asks for that.
+    refresh_seen: bool,
     refreshed: Option<Arc<Refreshed>>,
     status: ApplicationStatus,
     /// The operation that runs, or ran last, once it was read from the store.
@@ -288,11 +343,17 @@ pub struct Engine {
     history: History,
     clock: Arc<dyn Clock>,
     renderers: Vec<Arc<dyn Renderer>>,
-    clusters: Vec<Arc<ClusterConnection>>,
+    clusters: RwLock<Vec<Arc<ClusterConnection>>>,
     observers: Observers,
     options: EngineOptions,
     renders: render::RenderCache,
+    resolutions: resolve::Resolutions,
     known: Mutex<Known>,
+    /// What has come up for the loop that runs.
+    pending: Mutex<discover::Pending>,
+    /// Wakes the loop that runs.
+    bell: tokio::sync::Notify,
+    filter: RwLock<Option<Arc<discover::Filter>>>,
 }
 
 impl Engine {
@@ -303,16 +364,26 @@ impl Engine {
         target: impl Target + 'static,
         store: impl Store + 'static,
     ) -> EngineBuilder {
+        Self::builder_of(Arc::new(source), Arc::new(target), Arc::new(store))
+    }
+
+    /// Begins as [`builder`](Self::builder) does, with parts that others hold as well.
+    #[must_use]
+    pub fn builder_of(
+        source: Arc<dyn Source>,
+        target: Arc<dyn Target>,
+        store: Arc<dyn Store>,
+    ) -> EngineBuilder {
         let local = Cluster {
             server: LOCAL_SERVER.into(),
             name: "in-cluster".into(),
         };
         EngineBuilder {
-            source: Arc::new(source),
-            store: Arc::new(store),
+            source,
+            store,
             clock: Arc::new(SystemClock),
             renderers: Vec::new(),
-            clusters: vec![(local, Arc::new(target))],
+            clusters: vec![(local, target)],
             observers: Observers::default(),
             options: EngineOptions::default(),
         }
@@ -350,59 +421,6 @@ impl Engine {
             kind,
         };
         self.observers.observe(&event);
-    }
-
-    /// Takes an application over, or its new state.
-    pub fn set_application(&self, application: Application) -> ApplicationId {
-        let id = self.id_of(&application);
-        self.put_application(id.clone(), application, false);
-        id
-    }
-
-    fn id_of(&self, application: &Application) -> ApplicationId {
-        let namespace = if application.namespace().is_empty() {
-            self.options.control_namespace.clone()
-        } else {
-            application.namespace().into()
-        };
-        ApplicationId::new(namespace, application.name())
-    }
-
-    fn put_application(&self, id: ApplicationId, application: Application, discovered: bool) {
-        let mut known = self.known();
-        match known.applications.get_mut(&id) {
-            Some(state) => {
-                if *state.application != application {
-                    state.application = Arc::new(application);
-                }
-            }
-            None => {
-                let state = ApplicationState {
-                    status: application.status.clone(),
-                    application: Arc::new(application),
-                    discovered,
-                    refreshed: None,
-                    operation: None,
-                    loaded: false,
-                    hold: None,
-                    noted: None,
-                    turn: Arc::default(),
-                };
-                known.applications.insert(id, state);
-            }
-        }
-    }
-
-    /// Lets go of an application. Its objects stay as they are.
-    pub fn remove_application(&self, id: &ApplicationId) {
-        self.known().applications.remove(id);
-    }
-
-    /// Takes a project over, or its new state.
-    pub fn set_project(&self, project: AppProject) {
-        self.known()
-            .projects
-            .insert(project.name().into(), Arc::new(project));
     }
 
     /// Returns the applications, in order of namespace and name.
@@ -454,6 +472,7 @@ impl Engine {
         destination: &ApplicationDestination,
     ) -> Result<Arc<ClusterConnection>, String> {
         let ApplicationDestination { server, name, .. } = destination;
+        let clusters = self.clusters();
         let found = match (server.is_empty(), name.is_empty()) {
             (true, true) => return Err("destination has neither a server nor a name".to_owned()),
             (false, false) => {
@@ -461,190 +480,17 @@ impl Engine {
                     "destination has both a server ({server}) and a name ({name}); give one of them"
                 ));
             }
-            (false, true) => self.clusters.iter().find(|c| *c.cluster.server == **server),
-            (true, false) => self.clusters.iter().find(|c| *c.cluster.name == **name),
+            (false, true) => clusters.iter().find(|c| *c.cluster.server == **server),
+            (true, false) => clusters.iter().find(|c| *c.cluster.name == **name),
         };
         found.cloned().ok_or_else(|| {
-            let known: Vec<&str> = self.clusters.iter().map(|c| &*c.cluster.server).collect();
+            let known: Vec<&str> = clusters.iter().map(|c| &*c.cluster.server).collect();
             let wanted = if server.is_empty() { name } else { server };
             format!(
                 "there is no cluster {wanted:?}; known are {}",
                 known.join(", ")
             )
         })
-    }
-
-    /// Takes over the changes of live state, and the applications and projects that are objects of the cluster.
-    ///
-    /// # Errors
-    /// Where the local cluster cannot be listed or watched.
-    pub async fn update(&self) -> Result<(), EngineError> {
-        for (i, connection) in self.clusters.iter().enumerate() {
-            match connection.live.update().await {
-                Ok(()) => {}
-                // Another cluster that cannot be reached concerns its own applications alone.
-                Err(_) if i > 0 => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        if self.options.discover_applications {
-            self.discover_applications();
-        }
-        Ok(())
-    }
-
-    fn discover_applications(&self) {
-        let Some(local) = self.clusters.first() else {
-            return;
-        };
-        let objects = |kind| -> Vec<Object> {
-            let state = local.live.state();
-            let kind = GroupKind::new("argoproj.io", kind);
-            state
-                .of_kind(&kind)
-                .into_iter()
-                .filter(|object| object.namespace() == &*self.options.control_namespace)
-                .cloned()
-                .collect()
-        };
-        for object in objects("AppProject") {
-            match AppProject::from_object(&object) {
-                Ok(project) => self.set_project(project),
-                Err(error) => self.complain(&object, error.to_string()),
-            }
-        }
-        let mut seen = std::collections::BTreeSet::new();
-        for object in objects("Application") {
-            match Application::from_object(&object) {
-                Ok(application) => {
-                    let id = self.id_of(&application);
-                    seen.insert(id.clone());
-                    self.put_application(id, application, true);
-                }
-                Err(error) => self.complain(&object, error.to_string()),
-            }
-        }
-        self.known()
-            .applications
-            .retain(|id, state| !state.discovered || seen.contains(id));
-    }
-
-    fn complain(&self, object: &Object, message: String) {
-        let id = ApplicationId::new(object.namespace(), object.name());
-        self.emit(
-            &id,
-            EventKind::ConditionRaised {
-                condition: "InvalidSpecError".into(),
-                message,
-            },
-        );
-    }
-
-    /// Looks at every application once, each as far as it gets without waiting.
-    ///
-    /// # Errors
-    /// Where the local cluster or the store fails; what concerns one application alone is in its conditions.
-    pub async fn reconcile_all(&self) -> Result<Next, EngineError> {
-        self.update().await?;
-        let ids = self.applications();
-        let outcomes: Vec<Result<Next, EngineError>> =
-            stream::iter(ids.iter().map(|id| self.reconcile(id)))
-                .buffer_unordered(CONCURRENCY)
-                .collect()
-                .await;
-        let mut next = Next::Idle;
-        for outcome in outcomes {
-            match outcome {
-                Ok(one) => next = next.min(one),
-                Err(EngineError::NoSuchApplication { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        // What was written may concern others: applications that bring applications.
-        self.update().await?;
-        if self.applications() != ids {
-            next = Next::After(Duration::ZERO);
-        }
-        Ok(next)
-    }
-
-    /// Goes on until there is nothing left to do, or `limit` has passed. Returns whether it came to rest.
-    ///
-    /// # Errors
-    /// As [`reconcile_all`](Self::reconcile_all).
-    pub async fn settle(&self, limit: Duration) -> Result<bool, EngineError> {
-        let begin = self.clock.now();
-        loop {
-            let next = self.reconcile_all().await?;
-            let all_done = next == Next::Idle && !self.is_progressing();
-            if all_done {
-                return Ok(true);
-            }
-            if self.clock.now().since(begin) >= limit {
-                return Ok(false);
-            }
-            match next {
-                Next::After(duration) => self.wait(duration).await,
-                Next::Idle => self.wait(self.options.step).await,
-            }
-        }
-    }
-
-    /// Whether any application is on its way: its health may change without anybody doing anything.
-    fn is_progressing(&self) -> bool {
-        self.known().applications.values().any(|state| {
-            let health = &state.status.health.status;
-            health == "Progressing" || (health == "Missing" && !state.status.resources.is_empty())
-        })
-    }
-
-    /// Runs until `stop` is done.
-    ///
-    /// # Errors
-    /// Where the store fails. A cluster that fails is tried again.
-    pub async fn run<F: Future<Output = ()> + Send>(&self, stop: F) -> Result<(), EngineError> {
-        let mut stop = std::pin::pin!(stop);
-        let mut failures = 0_u32;
-        loop {
-            let pass = std::pin::pin!(self.reconcile_all());
-            let next = match select(pass, stop.as_mut()).await {
-                Either::Left((Ok(next), _)) => {
-                    failures = 0;
-                    next
-                }
-                Either::Left((Err(EngineError::Target { source }), _)) => {
-                    tracing::warn!(error = %source, "the cluster failed; trying again");
-                    failures = failures.saturating_add(1);
-                    Next::After(Duration::from_secs(1 << failures.min(6)))
-                }
-                Either::Left((Err(error), _)) => return Err(error),
-                Either::Right(_) => return Ok(()),
-            };
-            let duration = match next {
-                Next::After(duration) => duration,
-                Next::Idle => self.options.poll,
-            };
-            let wait = std::pin::pin!(self.wait(duration));
-            if let Either::Right(_) = select(wait, stop.as_mut()).await {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Waits until a duration has passed or the local cluster changes.
-    async fn wait(&self, duration: Duration) {
-        if duration.is_zero() {
-            return;
-        }
-        let Some(local) = self.clusters.first() else {
-            return;
-        };
-        let sleep = self.clock.sleep(duration);
-        let changed = std::pin::pin!(local.live.changed());
-        if let Either::Right((Err(_), sleep)) = select(sleep, changed).await {
-            // A cluster that cannot be watched must not make a busy loop.
-            sleep.await;
-        }
     }
 
     fn conditions_of(&self, id: &ApplicationId) -> Vec<Condition> {

@@ -104,9 +104,16 @@ impl Engine {
         if application.is_deleting() {
             return self.finalize(id, &application).await;
         }
+        self.answer_refresh(id);
         let refreshed = self.refresh(id).await?;
         if let Some(record) = self.running(id) {
+            if self.is_to_stop(id) {
+                return self.stop(id, record).await;
+            }
             return self.step(id, record).await;
+        }
+        if let Some(operation) = self.take_up(id) {
+            return self.begin_requested(id, operation, refreshed).await;
         }
         let Some(refreshed) = refreshed else {
             return Ok(Next::After(self.options.poll));
@@ -176,6 +183,7 @@ impl Engine {
         {
             return Ok(());
         }
+        self.forget_gone(id).await?;
         let key = OperationRecord::key(id);
         let record = match self.store.get(&key).await? {
             Some(bytes) => {
@@ -196,11 +204,7 @@ impl Engine {
         let mut known = self.known();
         if let Some(state) = known.applications.get_mut(id) {
             state.loaded = true;
-            state.status.history = history.iter().map(HistoryEntry::to_wire).collect();
-            if let Some(record) = &record {
-                state.status.operation_state = Some(record.to_wire());
-            }
-            state.operation = record;
+            state.adopt(&history, record);
         }
         Ok(())
     }
@@ -479,13 +483,23 @@ impl Engine {
             self.emit(id, EventKind::OperationProgressed { message });
             return Ok(Next::After(wait));
         }
+        self.finish_now(id, record).await
+    }
+
+    /// Brings an operation to its end.
+    pub(super) async fn finish_now(
+        &self,
+        id: &ApplicationId,
+        mut record: OperationRecord,
+    ) -> Result<Next, EngineError> {
+        let now = self.clock.now();
         record.finished_at = Some(now);
         let mut batch = vec![put_operation(id, &record)?];
         let deployed = record.phase.is_successful() && record.is_full();
         if deployed {
             let objects = record.objects.clone().unwrap_or_default();
             let entry = HistoryEntry {
-                id: 0,
+                id: self.next_entry(id),
                 revisions: record.revisions.clone(),
                 sources: record.sources.clone(),
                 started_at: record.started_at,
@@ -504,7 +518,7 @@ impl Engine {
         if deployed {
             let history = self.history.entries(id).await?;
             if let Some(state) = self.known().applications.get_mut(id) {
-                state.status.history = history.iter().map(HistoryEntry::to_wire).collect();
+                state.show_history(&history, self.history_limit_of(&state.application));
             }
         }
         self.keep(id, &record);
@@ -522,7 +536,15 @@ impl Engine {
 
     pub(super) fn history_limit(&self, id: &ApplicationId) -> usize {
         self.application(id)
-            .and_then(|application| application.spec.revision_history_limit)
+            .map_or(self.options.history_limit, |application| {
+                self.history_limit_of(&application)
+            })
+    }
+
+    fn history_limit_of(&self, application: &Application) -> usize {
+        application
+            .spec
+            .revision_history_limit
             .map_or(self.options.history_limit, |limit| {
                 usize::try_from(limit).unwrap_or(0)
             })

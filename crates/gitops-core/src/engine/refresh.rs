@@ -2,6 +2,8 @@ use std::sync::Arc;
 
 use gitops_manifest::{Object, ObjectKey, Str};
 
+use super::discover::names_namespace;
+use super::resolve::reference;
 use super::{ClusterConnection, Engine, EngineError, Hold, record};
 use crate::application::{
     AppProject, Application, ApplicationSource, ApplicationSummary, ComparedTo, HealthState,
@@ -9,7 +11,7 @@ use crate::application::{
 };
 use crate::comparison::{Basis, Comparison, compare, is_good, prepare, shown_revision};
 use crate::diffing::Differ;
-use crate::{ApplicationId, Discovery, EventKind, RenderOptions, Revision, SourceRef};
+use crate::{ApplicationId, Discovery, EventKind, RenderOptions, Revision};
 
 /// An application as it was last looked at.
 #[derive(Clone)]
@@ -62,13 +64,14 @@ impl Refreshed {
 pub(super) const SYNC_ERROR: &str = "SyncError";
 
 /// Why an application could not be refreshed: what its users are told.
-struct Trouble {
-    condition: &'static str,
-    message: String,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Trouble {
+    pub(super) condition: &'static str,
+    pub(super) message: String,
 }
 
 impl Trouble {
-    fn comparison(error: &dyn std::error::Error) -> Self {
+    pub(super) fn comparison(error: &dyn std::error::Error) -> Self {
         Self {
             condition: "ComparisonError",
             message: chain(error),
@@ -114,7 +117,7 @@ impl Engine {
         let previous = self.refreshed(id);
         let hold = self.load_hold(id).await?;
         let spec = &application.spec;
-        let outcome = match self.checked(&application) {
+        let outcome = match self.checked(id, &application) {
             Ok((connection, project)) => {
                 let resolved = self.resolve(spec.sources()).await;
                 self.refresh_with(
@@ -166,14 +169,29 @@ impl Engine {
         }
     }
 
-    fn checked(
+    pub(super) fn checked(
         &self,
+        id: &ApplicationId,
         application: &Application,
     ) -> Result<(Arc<ClusterConnection>, Arc<AppProject>), Trouble> {
         let spec = &application.spec;
         let project = self
             .project(spec.project())
             .ok_or_else(|| Trouble::spec(format!("project {:?} does not exist", spec.project())))?;
+        if id.namespace != self.options.control_namespace
+            && !names_namespace(&project.spec.source_namespaces, &id.namespace)
+        {
+            return Err(Trouble::spec(format!(
+                "application '{}' in namespace '{}' is not permitted to use project '{}': its sourceNamespaces are {}",
+                id.name,
+                id.namespace,
+                project.name(),
+                match project.spec.source_namespaces.join(", ") {
+                    list if list.is_empty() => "none".to_owned(),
+                    list => list,
+                },
+            )));
+        }
         let connection = self.connection(&spec.destination).map_err(Trouble::spec)?;
         let sources = spec.sources();
         if sources.is_empty() {
@@ -190,22 +208,13 @@ impl Engine {
         Ok((connection, project))
     }
 
-    async fn resolve(
+    pub(super) async fn resolve(
         &self,
         sources: Vec<ApplicationSource>,
     ) -> Result<Vec<(ApplicationSource, Revision)>, Trouble> {
         let mut resolved = Vec::with_capacity(sources.len());
         for source in sources {
-            let wanted = SourceRef {
-                repo: source.repo_url.as_str().into(),
-                revision: source.target_revision.as_str().into(),
-                chart: (!source.chart.is_empty()).then(|| source.chart.as_str().into()),
-            };
-            let revision = self
-                .source
-                .resolve(&wanted)
-                .await
-                .map_err(|error| Trouble::comparison(&error))?;
+            let revision = self.resolve_one(&reference(&source)).await?;
             resolved.push((source, revision));
         }
         Ok(resolved)
@@ -215,7 +224,7 @@ impl Engine {
         clippy::too_many_arguments,
         reason = "the steps of one function, told apart for reading"
     )]
-    async fn refresh_with(
+    pub(super) async fn refresh_with(
         &self,
         id: &ApplicationId,
         application: &Arc<Application>,
@@ -245,10 +254,23 @@ impl Engine {
             (Ok(resolved), None) => resolved.into_iter().unzip(),
             (Err(trouble), None) => return Ok(Err(trouble)),
         };
+        if !connection.live.is_loaded() {
+            return Ok(Err(Trouble {
+                condition: "ComparisonError",
+                message: format!(
+                    "what is in cluster {} is not known yet",
+                    connection.cluster.server
+                ),
+            }));
+        }
         let discovery = match connection.target.discover().await {
             Ok(discovery) => discovery,
             Err(error) => return Ok(Err(Trouble::comparison(&error))),
         };
+        connection.kinds.store(
+            discovery.kinds().len(),
+            std::sync::atomic::Ordering::Relaxed,
+        );
         let instance = self.instance(id);
         let fingerprint = Fingerprint {
             application: Arc::clone(application),
@@ -303,6 +325,20 @@ impl Engine {
             },
         };
         let tracking = &self.options.tracking;
+        let (excluded, rendered): (Vec<Object>, Vec<Object>) = rendered
+            .into_iter()
+            .partition(|object| self.options.excluded_kinds.contains(&object.group_kind()));
+        for object in &excluded {
+            conditions.push((
+                "ExcludedResourceWarning",
+                format!(
+                    "Resource {}/{} {} is excluded in the settings",
+                    object.group(),
+                    object.kind(),
+                    object.name()
+                ),
+            ));
+        }
         let prepared = prepare(&rendered, &instance, namespace, &discovery, tracking);
         conditions.extend(prepared.warnings);
         let differ = match Differ::new(&application.spec.ignore_differences) {
@@ -392,7 +428,6 @@ impl Engine {
                 continue;
             }
             let tree = self
-                .source
                 .tree(revision)
                 .await
                 .map_err(|error| Trouble::comparison(&error))?;
@@ -415,7 +450,6 @@ impl Engine {
             for (other, revision) in sources.iter().zip(revisions) {
                 if refers_to(source, &other.r#ref) {
                     let tree = self
-                        .source
                         .tree(revision)
                         .await
                         .map_err(|error| Trouble::comparison(&error))?;

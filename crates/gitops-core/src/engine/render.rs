@@ -61,6 +61,12 @@ pub(super) struct Render {
 }
 
 impl RenderCache {
+    /// Forgets the renders of an application.
+    pub(super) fn forget(&self, id: &ApplicationId) {
+        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        cache.retain(|(of, _), _| of != id);
+    }
+
     /// Renders a source of an application, unless everything that the last render of it rests on is the same.
     pub(super) fn render(
         &self,

@@ -4,7 +4,7 @@ use gitops_manifest::Object;
 
 use super::record::settings;
 use super::world::ClusterWorld;
-use super::{Engine, EngineError, Hold, OperationRecord, Refreshed, SyncRequest};
+use super::{Engine, EngineError, Hold, Next, OperationRecord, Refreshed, SyncRequest};
 use crate::application::{Application, OperationPhase, RetryStrategy};
 use crate::comparison::shown_revision;
 use crate::diffing::Differ;
@@ -37,11 +37,14 @@ impl Engine {
         let operation = request.to_operation(&application);
         self.begin(id, &application, operation, &refreshed, None)
             .await?;
+        self.touch(id);
         Ok(())
     }
 
     /// Refreshes an application that is about to be synced.
     pub(super) async fn ready(&self, id: &ApplicationId) -> Result<Arc<Refreshed>, EngineError> {
+        // Somebody asks now: what the sources said a while ago does not count.
+        self.expire_sources(id);
         match self.refresh(id).await? {
             Some(refreshed) => Ok(refreshed),
             None => {
@@ -91,14 +94,25 @@ impl Engine {
         self.update().await?;
         let _turn = self.turn(id).await?;
         self.load(id).await?;
-        let Some(mut record) = self.running(id) else {
+        let Some(record) = self.running(id) else {
             return Err(EngineError::NotReady {
                 application: id.clone(),
                 reason: "no operation is in progress".into(),
             });
         };
+        self.stop(id, record).await?;
+        Ok(())
+    }
+
+    /// Stops an operation: what it waits for is not waited for, and it is not tried again.
+    pub(super) async fn stop(
+        &self,
+        id: &ApplicationId,
+        mut record: OperationRecord,
+    ) -> Result<Next, EngineError> {
         let scene = self.scene(id).await?;
         let objects = self.objects_of(id, &record).await?;
+        record.objects = Some(Arc::clone(&objects));
         let comparison = self.compare_for(id, &scene, &objects);
         let input = self.input(&scene, &comparison, &record.settings);
         let world = ClusterWorld {
@@ -113,8 +127,7 @@ impl Engine {
         record.phase = record.state.phase();
         record.message = record.state.message().to_owned();
         record.operation.retry = RetryStrategy::default();
-        self.finish(id, record).await?;
-        Ok(())
+        self.finish(id, record).await
     }
 
     /// Brings back what an earlier sync applied, from the stored objects: no repository is asked. Until the
@@ -199,6 +212,7 @@ impl Engine {
         let operation = request.to_operation(&application);
         self.begin(id, &application, operation, &refreshed, Some(entry.id))
             .await?;
+        self.touch(id);
         Ok(entry)
     }
 
@@ -331,6 +345,7 @@ impl Engine {
                 retry: 0,
             },
         );
+        self.touch(id);
         Ok(())
     }
 }

@@ -1,6 +1,8 @@
 //! Writes: create, replace, and the two kinds of apply.
 
-use gitops_core::{Applied, ApplyMode, ApplyOptions, Effect, Precondition, TargetError};
+use gitops_core::{
+    Applied, ApplyMode, ApplyOptions, Effect, PatchOptions, Precondition, TargetError,
+};
 use gitops_diff::strategic::ThreeWayOptions;
 use gitops_diff::structured::{self, WriteError, WriteOptions};
 use gitops_diff::{merge_patch, strategic};
@@ -53,6 +55,26 @@ impl Server {
             Some(live) => self.change_live(&key, &live, desired, options),
             None => self.create(&key, desired, options),
         }
+    }
+
+    /// Merges a patch into an object that exists. A status that has a resource of its own stays.
+    pub(crate) fn patch(
+        &mut self,
+        key: &ObjectKey,
+        patch: &Value,
+        options: &PatchOptions,
+    ) -> Result<Object, TargetError> {
+        let Some(live) = self.objects.get(key).cloned() else {
+            return Err(TargetError::NotFound { key: key.clone() });
+        };
+        check_precondition(key, Some(&live), &options.precondition)?;
+        let merged = merge_patch::apply(&live.to_value(), patch);
+        let merged = Object::try_from(merged).map_err(|e| invalid(key, e.to_string()))?;
+        let mut apply = ApplyOptions::server_side(options.manager.clone())
+            .with_mode(ApplyMode::Replace)
+            .with_precondition(Precondition::unchanged(Some(&live)));
+        apply.validate = false;
+        Ok(self.apply(&merged, &apply)?.object)
     }
 
     fn create(

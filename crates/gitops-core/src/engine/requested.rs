@@ -1,0 +1,281 @@
+//! What the object of an application asks for: an operation, its end, a look at the sources. And what is known of an
+//! application from its status where the store knows nothing.
+
+use std::sync::Arc;
+
+use super::record::settings;
+use super::refresh::Trouble;
+use super::{ApplicationState, Engine, EngineError, Next, OperationRecord, Refreshed};
+use crate::application::{Application, Operation, OperationPhase, RevisionHistory, SyncOperation};
+use crate::sync::SyncState;
+use crate::{ApplicationId, History, HistoryEntry, Write};
+
+impl ApplicationState {
+    /// Takes over what is stored of an application. Where nothing is, as in an engine with a store of its own, what
+    /// its status says stays.
+    pub(super) fn adopt(&mut self, history: &[HistoryEntry], record: Option<OperationRecord>) {
+        self.show_history(history, usize::MAX);
+        let shown = self.status.operation_state.take();
+        match &record {
+            Some(record) => {
+                // The operation that is asked for is the stored one, unless that one's end was told already: then
+                // the same is asked for again.
+                let told = shown.is_some_and(|shown| {
+                    shown.phase.is_completed()
+                        && shown.started_at == Some(record.started_at.to_second())
+                });
+                if self.pending.as_ref() == Some(&record.operation) && !told {
+                    self.taken = self.pending.take();
+                }
+                self.status.operation_state = Some(record.to_wire());
+            }
+            // One that runs according to the status and is not stored is lost: it is begun anew by whoever asks.
+            None => self.status.operation_state = shown.filter(|shown| shown.phase.is_completed()),
+        }
+        self.operation = record;
+    }
+
+    /// Shows history in the status: what is stored, behind what the status holds from before that was begun.
+    pub(super) fn show_history(&mut self, stored: &[HistoryEntry], limit: usize) {
+        let first = stored.first().map_or(i64::MAX, |entry| entry.id);
+        let mut history: Vec<RevisionHistory> = std::mem::take(&mut self.status.history);
+        history.retain(|entry| entry.id < first);
+        history.extend(stored.iter().map(HistoryEntry::to_wire));
+        let surplus = history.len().saturating_sub(limit);
+        history.drain(..surplus);
+        self.status.history = history;
+    }
+}
+
+impl Engine {
+    /// Returns the number of the next entry of an application's history, as its status counts.
+    pub(super) fn next_entry(&self, id: &ApplicationId) -> i64 {
+        let known = self.known();
+        let last = known
+            .applications
+            .get(id)
+            .and_then(|state| state.status.history.last());
+        last.map_or(0, |last| last.id + 1)
+    }
+
+    /// Forgets what is stored of an application whose object is gone, before another of its name begins.
+    pub(super) async fn forget_gone(&self, id: &ApplicationId) -> Result<(), EngineError> {
+        if !self.known().gone.remove(id) {
+            return Ok(());
+        }
+        let mut batch = vec![
+            Write::Remove(OperationRecord::key(id)),
+            Write::Remove(super::Hold::key(id)),
+        ];
+        for folder in History::folders(id) {
+            batch.extend(
+                self.store
+                    .keys(&folder)
+                    .await?
+                    .into_iter()
+                    .map(Write::Remove),
+            );
+        }
+        self.store.write(batch).await?;
+        Ok(())
+    }
+
+    /// Has the sources of an application asked again before they are next needed.
+    pub(super) fn expire_sources(&self, id: &ApplicationId) {
+        let references = match self.known().applications.get(id) {
+            Some(state) => state.references.clone(),
+            None => return,
+        };
+        for reference in &references {
+            self.resolutions.expire(reference);
+            self.source.invalidate(&reference.repo);
+        }
+    }
+
+    /// Sees to it that a look at an application that was asked for goes to its sources, and where it was asked for
+    /// hard, that nothing is reused.
+    pub(super) fn answer_refresh(&self, id: &ApplicationId) {
+        let hard = {
+            let mut known = self.known();
+            let Some(state) = known.applications.get_mut(id) else {
+                return;
+            };
+            let Some(hard) = state.refresh.take() else {
+                return;
+            };
+            if hard {
+                state.refreshed = None;
+            }
+            hard
+        };
+        if hard {
+            self.renders.forget(id);
+        }
+        self.expire_sources(id);
+    }
+
+    /// Whether the operation that runs is to stop. Asked once, it is noted as heard.
+    pub(super) fn is_to_stop(&self, id: &ApplicationId) -> bool {
+        let mut known = self.known();
+        let state = known.applications.get_mut(id);
+        state.is_some_and(|state| std::mem::take(&mut state.terminate))
+    }
+
+    /// Takes up the operation that an application's object asks for.
+    pub(super) fn take_up(&self, id: &ApplicationId) -> Option<Operation> {
+        let mut known = self.known();
+        let state = known.applications.get_mut(id)?;
+        // What asked for the end of an earlier operation does not concern this one.
+        state.terminate = false;
+        state.taken = Some(state.pending.take()?);
+        state.taken.clone()
+    }
+
+    /// Begins an operation that an application's object asks for, with the sources and revisions that it names.
+    pub(super) async fn begin_requested(
+        &self,
+        id: &ApplicationId,
+        operation: Operation,
+        refreshed: Option<Arc<Refreshed>>,
+    ) -> Result<Next, EngineError> {
+        let application = self
+            .application(id)
+            .ok_or_else(|| EngineError::NoSuchApplication {
+                application: id.clone(),
+            })?;
+        let Some(sync) = &operation.sync else {
+            let reason = "Invalid operation request: no operation specified".to_owned();
+            return self.refuse(id, &application, operation, reason).await;
+        };
+        let refreshed = match overridden(&application, sync) {
+            Some(wanted) => match self.refresh_other(id, wanted).await? {
+                Ok(refreshed) => refreshed,
+                Err(trouble) => {
+                    return self
+                        .refuse(id, &application, operation, trouble.message)
+                        .await;
+                }
+            },
+            None => match refreshed {
+                Some(refreshed) => refreshed,
+                None => {
+                    let conditions = self.conditions_of(id);
+                    let reasons: Vec<String> = conditions
+                        .into_iter()
+                        .filter(crate::application::Condition::is_error)
+                        .map(|c| c.message)
+                        .collect();
+                    return self
+                        .refuse(id, &application, operation, reasons.join("; "))
+                        .await;
+                }
+            },
+        };
+        if let Err(error) = self.guard_empty(id, &application, &refreshed, sync.prune) {
+            let reason = super::chain(&error);
+            return self.refuse(id, &application, operation, reason).await;
+        }
+        let record = self
+            .begin(id, &application, operation, &refreshed, None)
+            .await?;
+        self.step(id, record).await
+    }
+
+    /// Compares an application that is not the one that is known: other sources, other revisions.
+    async fn refresh_other(
+        &self,
+        id: &ApplicationId,
+        wanted: Application,
+    ) -> Result<Result<Arc<Refreshed>, Trouble>, EngineError> {
+        let (connection, project) = match self.checked(id, &wanted) {
+            Ok(checked) => checked,
+            Err(trouble) => return Ok(Err(trouble)),
+        };
+        let mut resolved = Vec::new();
+        for source in wanted.spec.sources() {
+            // Not one of those that are kept: it is asked for this once.
+            let revision = self
+                .source
+                .resolve(&super::resolve::reference(&source))
+                .await;
+            match revision {
+                Ok(revision) => resolved.push((source, revision)),
+                Err(error) => return Ok(Err(Trouble::comparison(&error))),
+            }
+        }
+        let wanted = Arc::new(wanted);
+        self.refresh_with(id, &wanted, &connection, project, Ok(resolved), None, None)
+            .await
+    }
+
+    /// Ends an operation that cannot be begun.
+    async fn refuse(
+        &self,
+        id: &ApplicationId,
+        application: &Application,
+        operation: Operation,
+        reason: String,
+    ) -> Result<Next, EngineError> {
+        let now = self.clock.now();
+        let sync = operation.sync.clone().unwrap_or_default();
+        let revisions = if sync.revisions.is_empty() {
+            vec![sync.revision.as_str().into()]
+        } else {
+            sync.revisions.iter().map(|r| r.as_str().into()).collect()
+        };
+        let (content, put) = History::pack(id, &[]);
+        let settings = settings(application, &operation, sync.revision.as_str().into(), now);
+        let record = OperationRecord {
+            operation,
+            revisions,
+            sources: application.spec.sources(),
+            content,
+            settings,
+            state: SyncState::new(),
+            phase: OperationPhase::Error,
+            message: reason,
+            started_at: now,
+            finished_at: None,
+            retry_count: 0,
+            retry_at: None,
+            rollback_of: None,
+            objects: Some(Arc::from([])),
+        };
+        self.store.write(vec![put]).await?;
+        self.finish_now(id, record).await
+    }
+}
+
+/// Returns the application with the sources and revisions that an operation names, where it names any that are not
+/// the application's own.
+fn overridden(application: &Application, sync: &SyncOperation) -> Option<Application> {
+    let mut wanted = application.clone();
+    let spec = &mut wanted.spec;
+    if !sync.sources.is_empty() {
+        spec.source_hydrator = None;
+        spec.source = None;
+        spec.sources.clone_from(&sync.sources);
+    } else if let Some(source) = &sync.source {
+        spec.source_hydrator = None;
+        spec.source = Some(source.clone());
+        spec.sources = Vec::new();
+    }
+    let several = spec.source_hydrator.is_none() && !spec.sources.is_empty();
+    if several {
+        for (source, revision) in spec.sources.iter_mut().zip(&sync.revisions) {
+            if !revision.is_empty() {
+                source.target_revision.clone_from(revision);
+            }
+        }
+    } else if !sync.revision.is_empty() {
+        match (&mut spec.source_hydrator, &mut spec.source) {
+            (Some(hydrator), _) => hydrator
+                .sync_source
+                .target_branch
+                .clone_from(&sync.revision),
+            (None, Some(source)) => source.target_revision.clone_from(&sync.revision),
+            (None, None) => {}
+        }
+    }
+    (wanted.spec != application.spec).then_some(wanted)
+}
