@@ -64,7 +64,7 @@ impl Units {
         let mut found = Self::default();
         for kind in catalog.preferred() {
             let group_kind = kind.gvk.group_kind();
-            if !scope.kinds.is_empty() && !scope.kinds.contains(&group_kind) {
+            if !scope.includes(&group_kind) {
                 continue;
             }
             match found.add(catalog, kind, scope, options) {

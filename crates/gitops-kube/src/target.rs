@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use gitops_core::{
-    ApiKind, Applied, ApplyOptions, DeleteOptions, Discovery, Scope, Snapshot, Target, TargetError,
-    WatchEvent,
+    ApiKind, Applied, ApplyOptions, DeleteOptions, Discovery, PatchOptions, Scope, Snapshot,
+    Target, TargetError, WatchEvent,
 };
 use gitops_manifest::{GroupKind, GroupVersionKind, Object, ObjectKey, Str, Value};
 use tokio::time::Instant;
@@ -373,6 +373,16 @@ impl Target for KubeTarget {
 
     async fn apply(&self, object: &Object, options: &ApplyOptions) -> Result<Applied, TargetError> {
         write::apply(self, object, options).await
+    }
+
+    async fn patch(
+        &self,
+        key: &ObjectKey,
+        patch: &Value,
+        options: &PatchOptions,
+    ) -> Result<Object, TargetError> {
+        let kind = self.preferred(&key.group_kind()).await?;
+        write::patch(self, &kind, key, patch, options).await
     }
 
     async fn delete(&self, key: &ObjectKey, options: &DeleteOptions) -> Result<(), TargetError> {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gitops_core::{
-    ApiKind, Applied, ApplyMode, ApplyOptions, DeleteOptions, Effect, Precondition, Propagation,
-    TargetError,
+    ApiKind, Applied, ApplyMode, ApplyOptions, DeleteOptions, Effect, PatchOptions, Precondition,
+    Propagation, TargetError,
 };
 use gitops_diff::schema::Schemas;
 use gitops_diff::strategic::{self, ThreeWayOptions};
@@ -44,6 +44,80 @@ const NEVER: &str = "1";
 const RACES: u32 = 5;
 /// How often it is looked again for a kind whose address is not served yet.
 const NOT_YET: u32 = 6;
+
+/// Sends a merge patch; what is expected of the object stands in it, for the server to check.
+pub(crate) async fn patch(
+    target: &KubeTarget,
+    kind: &ApiKind,
+    key: &ObjectKey,
+    patch: &Value,
+    options: &PatchOptions,
+) -> Result<Object, TargetError> {
+    let changed = |reason: &str| TargetError::Changed {
+        key: key.clone(),
+        reason: reason.to_owned(),
+    };
+    let mut patch = match patch {
+        Value::Object(patch) => patch.clone(),
+        _ => {
+            return Err(TargetError::Invalid {
+                key: key.clone(),
+                reason: "a merge patch of an object is a map".to_owned(),
+            });
+        }
+    };
+    match &options.precondition {
+        Precondition::None => {}
+        Precondition::Absent => return Err(changed("it is to be absent, and to be patched")),
+        Precondition::Uid(uid) => {
+            patch.entry_object("metadata").insert("uid", uid.clone());
+        }
+        Precondition::Unchanged {
+            uid,
+            resource_version,
+        } => {
+            let metadata = patch.entry_object("metadata");
+            metadata.insert("uid", uid.clone());
+            metadata.insert("resourceVersion", resource_version.clone());
+        }
+    }
+    let mut apply = ApplyOptions::server_side(options.manager.clone());
+    apply.validate = false;
+    let write = Write {
+        target,
+        kind,
+        attempt: format!("patch {key}"),
+        key: key.clone(),
+        options: &apply,
+        expected: Expected::default(),
+    };
+    // A patch that was carried out already changes nothing, unless it was for one version alone.
+    let repeat = match &options.precondition {
+        Precondition::Unchanged { .. } => Repeat::Refused,
+        _ => Repeat::Harmless,
+    };
+    let body = Bytes::from(Value::Object(patch).to_json());
+    match write.send(Method::PATCH, MERGE_PATCH, body, repeat).await {
+        Ok(answer) => {
+            let object = write.read(&answer)?;
+            target.note(&object);
+            Ok(object)
+        }
+        Err(failure) => {
+            let gone = failure
+                .status()
+                .is_some_and(|status| status.code == 404 && !status.is_no_such_address());
+            let race = failure
+                .status()
+                .is_some_and(crate::status::Status::is_changed);
+            match (gone, race) {
+                (true, _) => Err(TargetError::NotFound { key: key.clone() }),
+                (_, true) => Err(changed("it is not the one that was seen, or not as it was")),
+                _ => Err(write.error(failure)),
+            }
+        }
+    }
+}
 
 pub(crate) async fn apply(
     target: &KubeTarget,

@@ -1,3 +1,251 @@
-//! The controller.
+//! The controller's program.
 
-fn main() {}
+use std::error::Error;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use futures::FutureExt as _;
+use gitops::kube::{ClusterSecret, Commands, KubeOptions, KubeTarget};
+use gitops::manifest::{Object, yaml};
+use gitops::project::Cluster;
+use gitops::source::{GitOptions, GitSource};
+use gitops::{KustomizeRenderer, RedbStore, SystemClock, Target};
+use gitops_controller::{
+    Connect, Controller, ControllerOptions, Ended, LeaseOptions, Parts, router,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Looks after Applications of argoproj.io/v1alpha1, in place of Argo CD's controllers.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs until SIGTERM or SIGINT.
+    Run(Box<Run>),
+    /// Prints the CustomResourceDefinitions, for `kubectl apply -f -`.
+    Crds,
+}
+
+#[derive(Parser)]
+struct Run {
+    /// The namespace of Applications, AppProjects and settings.
+    #[arg(long, env = "CONTROLLER_NAMESPACE", default_value = "argocd")]
+    namespace: String,
+    /// Other namespaces in which Applications may be, as globs.
+    #[arg(long, env = "CONTROLLER_APPLICATION_NAMESPACES", value_delimiter = ',')]
+    application_namespaces: Vec<String>,
+    /// The kubeconfig; without it the pod's own access is used.
+    #[arg(long, env = "KUBECONFIG")]
+    kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig.
+    #[arg(long)]
+    context: Option<String>,
+    /// Where state and the mirrors of repositories are kept.
+    #[arg(long, env = "CONTROLLER_DATA", default_value = "/data")]
+    data: PathBuf,
+    /// Where metrics, probes and webhooks are served.
+    #[arg(long, env = "CONTROLLER_LISTEN", default_value = "0.0.0.0:8082")]
+    listen: SocketAddr,
+    /// The name of this replica, different from those of others.
+    #[arg(long, env = "POD_NAME")]
+    identity: Option<String>,
+    /// How many shards the Applications are in; each is one replica's at a time.
+    #[arg(long, env = "CONTROLLER_SHARDS", default_value_t = 1)]
+    shards: u32,
+    /// Works without a Lease. For a single replica.
+    #[arg(long)]
+    no_lease: bool,
+    /// Writes no Events.
+    #[arg(long)]
+    no_events: bool,
+    /// The git program, for https:// and ssh://.
+    #[arg(long, env = "CONTROLLER_GIT", default_value = "git")]
+    git: PathBuf,
+    /// Lets commands of kubeconfigs and cluster Secrets run that print credentials.
+    #[arg(long)]
+    allow_commands: bool,
+    /// Writes the log as JSON lines.
+    #[arg(long)]
+    log_json: bool,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments = Arguments::parse();
+    let run = match arguments.command {
+        Command::Crds => {
+            print_definitions();
+            return Ok(());
+        }
+        Command::Run(run) => run,
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if run.log_json {
+        log.json().init();
+    } else {
+        log.init();
+    }
+    // The loop is one task, what is served another: two threads are enough, and cost least.
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(16)
+        .enable_all()
+        .build()?
+        .block_on(serve(&run))
+}
+
+#[allow(clippy::print_stdout, reason = "it is what the command is for")]
+fn print_definitions() {
+    let definitions = gitops::application::definitions();
+    let values: Vec<_> = definitions.iter().map(Object::to_value).collect();
+    print!("{}", yaml::emit_all(&values, &yaml::EmitOptions::default()));
+}
+
+async fn serve(run: &Run) -> Result<(), Box<dyn Error>> {
+    std::fs::create_dir_all(&run.data)?;
+    let commands = if run.allow_commands {
+        Commands::Allow
+    } else {
+        Commands::Refuse
+    };
+    let config = match &run.kubeconfig {
+        Some(path) => gitops::kube::kubeconfig_file(path, run.context.as_deref(), commands).await?,
+        None => gitops::kube::in_cluster()?,
+    };
+    let target: Arc<dyn Target> = Arc::new(KubeTarget::connect(config, KubeOptions::default())?);
+    let store = Arc::new(RedbStore::open(run.data.join("state.redb"))?);
+    let clock = Arc::new(SystemClock);
+    let mut options = ControllerOptions::default();
+    options.engine.control_namespace = run.namespace.as_str().into();
+    options.engine.application_namespaces = run
+        .application_namespaces
+        .iter()
+        .map(|pattern| pattern.as_str().into())
+        .collect();
+    options.events = !run.no_events;
+    if !run.no_lease {
+        let identity = match &run.identity {
+            Some(identity) => identity.clone(),
+            None => format!("controller-{}", std::process::id()),
+        };
+        let mut lease = LeaseOptions::new(&*run.namespace, identity);
+        lease.shards = run.shards.max(1);
+        options.lease = Some(lease);
+    }
+    let connect: Arc<Connect> = Arc::new(move |secret| connect(secret, commands).boxed());
+    let current: Arc<RwLock<Option<Arc<Controller>>>> = Arc::default();
+    let listener = tokio::net::TcpListener::bind(run.listen).await?;
+    tracing::info!(address = %listener.local_addr()?, "serving metrics, probes and webhooks");
+    let served = tokio::spawn(axum::serve(listener, router(Arc::clone(&current))).into_future());
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: what is under way is brought to its end");
+        let _ = stop.send(true);
+    });
+    loop {
+        let mut stopped = stopped.clone();
+        let settled = async {
+            loop {
+                match begin(run, &target, &store, &clock, &connect, &options).await {
+                    Ok(controller) => return controller,
+                    Err(error) => {
+                        let reason = gitops::error_chain(&*error);
+                        tracing::warn!(reason, "the controller cannot begin; trying again");
+                        tokio::time::sleep(Duration::from_secs(5)).await;
+                    }
+                }
+            }
+        };
+        let controller = tokio::select! {
+            controller = settled => Arc::new(controller),
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+        };
+        *current.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&controller));
+        let stop = async move {
+            let _ = stopped.wait_for(|stopped| *stopped).await;
+        };
+        if controller.run(stop).await? == Ended::Stopped {
+            break;
+        }
+        *current.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+    served.abort();
+    Ok(())
+}
+
+async fn begin(
+    run: &Run,
+    target: &Arc<dyn Target>,
+    store: &Arc<RedbStore>,
+    clock: &Arc<SystemClock>,
+    connect: &Arc<Connect>,
+    options: &ControllerOptions,
+) -> Result<Controller, Box<dyn Error + Send + Sync>> {
+    // The credentials of repositories are settings as well: they are read first, and again when they change.
+    let settings = Controller::read_settings(&**target, &options.engine.control_namespace).await?;
+    let keys = run.data.join("keys");
+    let mut git = GitOptions::default();
+    git.keyring = settings.keyring(|key| write_key(&keys, key))?;
+    git.git_program = Some(run.git.clone());
+    // Webhooks and the regular question decide when to ask; within a moment all ask once.
+    git.fresh_for = Duration::from_secs(1);
+    let source = Arc::new(GitSource::with_options(run.data.join("mirrors"), git));
+    let (target, store, clock) = (Arc::clone(target), Arc::clone(store), Arc::clone(clock));
+    let mut parts = Parts::new(target, source, store, clock);
+    parts.renderers = vec![Arc::new(KustomizeRenderer::default())];
+    parts.connect = Some(Arc::clone(connect));
+    Ok(Controller::new(parts, options.clone()).await?)
+}
+
+/// Writes a key for ssh to a file that nobody else can read, named after what it holds.
+fn write_key(folder: &Path, key: &str) -> std::io::Result<PathBuf> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    std::fs::create_dir_all(folder)?;
+    let id = gitops::manifest::ContentId::of_file(key.as_bytes());
+    let path = folder.join(id.0.to_string());
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&path)?;
+    file.write_all(key.as_bytes())?;
+    if !key.ends_with('\n') {
+        file.write_all(b"\n")?;
+    }
+    Ok(path)
+}
+
+async fn connect(secret: Object, commands: Commands) -> Result<(Cluster, Arc<dyn Target>), String> {
+    let told = |error: &dyn Error| gitops::error_chain(error);
+    let described = ClusterSecret::parse(&secret).map_err(|error| told(&error))?;
+    let config = described
+        .config(commands)
+        .await
+        .map_err(|error| told(&error))?;
+    let options = described.options(KubeOptions::default());
+    let target = KubeTarget::connect(config, options).map_err(|error| told(&error))?;
+    let cluster = Cluster {
+        server: described.server.clone(),
+        name: described.name.clone(),
+    };
+    Ok((cluster, Arc::new(target)))
+}

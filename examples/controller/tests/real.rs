@@ -1,0 +1,249 @@
+//! The program on a real API server, with faults: it is killed, the API server is killed, two of them contend.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gitops::application::definitions;
+use gitops::kube::{Commands, KubeOptions, KubeTarget, kubeconfig};
+use gitops::manifest::{Object, ObjectKey, Value};
+use gitops::{ApplyOptions, Target};
+use serde_json::json;
+use testbed::{Testbed, eventually};
+
+use crate::process::{Process, Repository, application};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_controller");
+const NAMESPACE: &str = "shop";
+
+struct Stage {
+    testbed: Testbed,
+    target: Arc<dyn Target>,
+    repository: Repository,
+    applications: usize,
+    data: tempfile::TempDir,
+}
+
+impl Stage {
+    /// Starts a control plane of our own, with the definitions and namespaces.
+    async fn new(applications: usize) -> Option<Self> {
+        let testbed = Testbed::start().await?;
+        let config = kubeconfig(&testbed.kubeconfig(), None, Commands::Refuse)
+            .await
+            .unwrap();
+        let target: Arc<dyn Target> =
+            Arc::new(KubeTarget::connect(config, KubeOptions::default()).unwrap());
+        let stage = Self {
+            testbed,
+            target,
+            repository: Repository::new(applications),
+            applications,
+            data: tempfile::tempdir().unwrap(),
+        };
+        for definition in definitions() {
+            stage.apply(&definition).await;
+        }
+        for name in ["argocd", NAMESPACE] {
+            let object =
+                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+            stage.apply(&Object::try_from(object).unwrap()).await;
+        }
+        Some(stage)
+    }
+
+    async fn apply(&self, object: &Object) {
+        let options = ApplyOptions::server_side("test");
+        eventually(&object.key().to_string(), || async {
+            self.target
+                .apply(object, &options)
+                .await
+                .map_err(|error| error.to_string())
+        })
+        .await;
+    }
+
+    async fn create_applications(&self) {
+        for number in 0..self.applications {
+            let object = application(number, &self.repository, NAMESPACE);
+            self.apply(&Object::try_from(object).unwrap()).await;
+        }
+    }
+
+    fn start(&self, arguments: &[&str]) -> Process {
+        self.start_in(self.data.path(), arguments)
+    }
+
+    fn start_in(&self, data: &Path, arguments: &[&str]) -> Process {
+        Process::start(
+            Path::new(PROGRAM),
+            self.testbed.kubeconfig_path(),
+            data,
+            arguments,
+        )
+    }
+
+    /// Waits until all ConfigMaps have a value and all applications are Synced and Healthy.
+    async fn settled(&self, value: &str) {
+        for number in 0..self.applications {
+            eventually(&format!("app-{number} has {value}"), || async {
+                let key = ObjectKey::new("", "ConfigMap", NAMESPACE, format!("config-{number}"));
+                let config = self
+                    .target
+                    .get(&key)
+                    .await
+                    .map_err(|error| error.to_string())?;
+                let have = config
+                    .as_ref()
+                    .and_then(|c| c.at(&["data", "key"]))
+                    .and_then(Value::as_str);
+                if have != Some(value) {
+                    return Err(format!("{have:?}"));
+                }
+                let key = ObjectKey::new(
+                    "argoproj.io",
+                    "Application",
+                    "argocd",
+                    format!("app-{number}"),
+                );
+                let app = self
+                    .target
+                    .get(&key)
+                    .await
+                    .map_err(|error| error.to_string())?;
+                let status = app
+                    .as_ref()
+                    .and_then(|app| app.get("status"))
+                    .cloned()
+                    .unwrap_or_default();
+                let text = |path: &[&str]| {
+                    status
+                        .at(path)
+                        .and_then(Value::as_str)
+                        .unwrap_or_default()
+                        .to_owned()
+                };
+                let stands = (text(&["sync", "status"]), text(&["health", "status"]));
+                if stands == ("Synced".to_owned(), "Healthy".to_owned()) {
+                    Ok(())
+                } else {
+                    Err(format!("{stands:?} {}", status.to_json()))
+                }
+            })
+            .await;
+        }
+    }
+
+    /// Changes all, and tells of it.
+    fn change(&self, value: &str, processes: &[&Process]) {
+        for number in 0..self.applications {
+            self.repository.write(number, value);
+        }
+        self.repository.commit();
+        for process in processes {
+            let _ = process.webhook(&self.repository.push(0));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_is_rolled_out_and_restarts_lose_nothing() {
+    let Some(stage) = Stage::new(5).await else {
+        return;
+    };
+    let process = stage.start(&[]);
+    stage.create_applications().await;
+    stage.settled("one").await;
+    stage.change("two", &[&process]);
+    stage.settled("two").await;
+    let (code, metrics) = process.request("GET", "/metrics", &[], "").unwrap();
+    assert_eq!(code, 200);
+    assert!(metrics.contains("argocd_app_info{"), "{metrics}");
+    // It is killed where it stands, at different points of a roll-out.
+    let mut process = process;
+    for (round, wait) in [0_u64, 20, 60, 150, 400].into_iter().enumerate() {
+        let value = format!("round-{round}");
+        stage.change(&value, &[&process]);
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        process.kill();
+        process = stage.start(&[]);
+        stage.settled(&value).await;
+    }
+    assert!(process.stop(), "it ends well when it is told to");
+    let lease = ObjectKey::new(
+        "coordination.k8s.io",
+        "Lease",
+        "argocd",
+        "gitops-controller",
+    );
+    let lease = stage.target.get(&lease).await.unwrap().expect("a lease");
+    assert_eq!(
+        lease
+            .at(&["spec", "holderIdentity"])
+            .and_then(Value::as_str)
+            .unwrap_or_default(),
+        ""
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_server_that_is_killed_during_a_sync_is_waited_for() {
+    let Some(stage) = Stage::new(10).await else {
+        return;
+    };
+    let process = stage.start(&[]);
+    stage.create_applications().await;
+    stage.settled("one").await;
+    stage.change("two", &[&process]);
+    stage.testbed.kill_api_server().unwrap();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    stage.testbed.start_api_server().await.unwrap();
+    stage.settled("two").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_one_works_and_the_other_takes_over() {
+    let Some(stage) = Stage::new(3).await else {
+        return;
+    };
+    let other_data = tempfile::tempdir().unwrap();
+    let one = stage.start(&["--identity", "one"]);
+    let holder = || async {
+        let key = ObjectKey::new(
+            "coordination.k8s.io",
+            "Lease",
+            "argocd",
+            "gitops-controller",
+        );
+        let lease = stage
+            .target
+            .get(&key)
+            .await
+            .map_err(|error| error.to_string())?;
+        let holder = lease
+            .as_ref()
+            .and_then(|l| l.at(&["spec", "holderIdentity"]))
+            .and_then(Value::as_str);
+        Ok::<String, String>(holder.unwrap_or_default().to_owned())
+    };
+    let held_by = |wanted: &'static str| async move {
+        eventually(&format!("{wanted} holds the lease"), || async {
+            let holder = holder().await?;
+            if holder == wanted {
+                Ok(())
+            } else {
+                Err(holder)
+            }
+        })
+        .await;
+    };
+    held_by("one").await;
+    let two = stage.start_in(other_data.path(), &["--identity", "two"]);
+    stage.create_applications().await;
+    stage.settled("one").await;
+    assert_eq!(holder().await.unwrap(), "one");
+    one.kill();
+    held_by("two").await;
+    stage.change("two", &[&two]);
+    stage.settled("two").await;
+    assert!(two.stop());
+}
