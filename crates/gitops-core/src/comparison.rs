@@ -6,6 +6,7 @@ use gitops_health::{Assessment, Context, HealthStatus, Part, aggregate, assess};
 use gitops_manifest::{GroupVersionKind, Object, ObjectKey, Str};
 
 use crate::application::{AppProject, HealthState, ResourceStatus, SyncStatusCode};
+use crate::compat::Compat;
 use crate::diffing::Differ;
 use crate::live::LiveState;
 use crate::project::Cluster;
@@ -115,18 +116,41 @@ pub struct Compared {
     pub error: Option<String>,
     /// The rule of the project that refuses it.
     pub denial: Option<String>,
+    /// Whether somebody must agree before the object is deleted or pruned.
+    pub requires_confirmation: bool,
+    /// Whether the object takes no part in the application's health.
+    pub without_health: bool,
+    /// Whether it is no part of the application where health is concerned.
+    excluded: bool,
     /// Whether being extraneous leaves the application in sync.
     ignore_extraneous: bool,
+    /// Whether it is a hook that is desired.
+    is_hook_desired: bool,
+    /// Whether it is a hook that exists and is its own, not a copy.
+    is_live_hook: bool,
 }
 
 impl Compared {
     /// Returns the object as an application's status shows it.
     #[must_use]
     pub fn to_wire(&self) -> ResourceStatus {
-        let object = self.desired.as_ref().or(self.live.as_ref());
-        let confirm = |object: &Object| {
-            crate::sync::has_option(object, "Delete", "confirm")
-                || crate::sync::has_option(object, "Prune", "confirm")
+        // A hook that is made at the deletion alone, or never, is not desired now.
+        let desired = self.desired.as_ref().filter(|desired| {
+            let hooks = Hooks::of(desired);
+            !hooks.is_delete_only() && !hooks.is_ignored()
+        });
+        let health = match (&self.health, &self.live) {
+            _ if self.without_health => None,
+            (Some(health), _) => Some(HealthState {
+                status: health.status.to_string(),
+                message: health.message.to_string(),
+                last_transition_time: None,
+            }),
+            (None, None) => Some(HealthState {
+                status: HealthStatus::Missing.to_string(),
+                ..HealthState::default()
+            }),
+            (None, Some(_)) => None,
         };
         ResourceStatus {
             group: self.key.group.to_string(),
@@ -135,16 +159,19 @@ impl Compared {
             namespace: self.key.namespace.to_string(),
             name: self.key.name.to_string(),
             status: self.status,
-            health: self.health.as_ref().map(|health| HealthState {
-                status: health.status.to_string(),
-                message: health.message.to_string(),
-                last_transition_time: None,
-            }),
+            health,
             hook: self.hook,
-            requires_pruning: self.requires_pruning,
-            sync_wave: object.map_or(0, wave_of),
-            requires_deletion_confirmation: self.live.as_ref().is_some_and(confirm),
+            // A live hook counts as one that would go, though no sync prunes it.
+            requires_pruning: self.requires_pruning || self.is_live_hook,
+            sync_wave: desired.map_or(0, wave_of),
+            requires_deletion_confirmation: self.requires_confirmation,
         }
+    }
+
+    /// Whether the object is shown among those of the application. A hook that does not exist is not.
+    #[must_use]
+    pub const fn is_shown(&self) -> bool {
+        !self.is_hook_desired || self.live.is_some()
     }
 }
 
@@ -206,6 +233,8 @@ impl Comparison {
 pub struct Basis<'a> {
     /// The name under which objects are tracked.
     pub application: &'a str,
+    /// The name under which people know the application, as `namespace/name`.
+    pub shown: &'a str,
     /// The application's own object, which does not count among its parts.
     pub itself: Option<&'a ObjectKey>,
     /// The namespace of the destination.
@@ -220,6 +249,13 @@ pub struct Basis<'a> {
     pub tracking: &'a Tracking,
     /// How two objects are compared.
     pub differ: &'a Differ,
+    /// The clusters that are registered for the project.
+    pub registered: &'a [Cluster],
+    /// Whether the metadata that the destination namespace is to have is other than what was applied last; `None` where
+    /// the application says nothing of it.
+    pub namespace_metadata: Option<bool>,
+    /// Which quirks of Argo CD are wanted.
+    pub compat: Compat,
     /// The time.
     pub now: Timestamp,
 }
@@ -249,11 +285,11 @@ pub fn compare(desired: &[Object], live: &LiveState, basis: &Basis<'_>) -> Compa
                 "SharedResourceWarning",
                 format!(
                     "{}/{} is part of applications {} and {owner}",
-                    key.kind, key.name, basis.application
+                    key.kind, key.name, basis.shown
                 ),
             ));
         }
-        resources.push(pair(key, Some(object), live, basis));
+        resources.push(compare_one(key, Some(object), live, basis));
     }
     // One object may be served under two groups: where its UID is accounted for, it is not extraneous.
     let known: std::collections::HashSet<&str> = resources
@@ -266,7 +302,7 @@ pub fn compare(desired: &[Object], live: &LiveState, basis: &Basis<'_>) -> Compa
             // What the project does not permit is not ours to see.
             continue;
         }
-        resources.push(pair(key, None, Some(object), basis));
+        resources.push(compare_one(key, None, Some(object), basis));
     }
     for resource in &resources {
         if let Some(error) = &resource.error {
@@ -282,7 +318,7 @@ pub fn compare(desired: &[Object], live: &LiveState, basis: &Basis<'_>) -> Compa
     };
     let status = if resources.iter().any(|r| r.error.is_some()) {
         SyncStatusCode::Unknown
-    } else if resources.iter().any(|r| counts(&r)) {
+    } else if resources.iter().any(|r| counts(&r)) || basis.namespace_metadata == Some(true) {
         SyncStatusCode::OutOfSync
     } else if resources.iter().any(|r| r.denial.is_some()) {
         // What may not be applied is not in sync, whatever the rest is.
@@ -290,14 +326,7 @@ pub fn compare(desired: &[Object], live: &LiveState, basis: &Basis<'_>) -> Compa
     } else {
         SyncStatusCode::Synced
     };
-    let parts = resources.iter().map(|resource| {
-        let part = match &resource.live {
-            Some(live) => Part::live(&resource.key, live, resource.health.as_ref()),
-            None => Part::missing(&resource.key),
-        };
-        part.excluded(resource.hook || resource.desired.as_ref().is_some_and(|d| Hooks::of(d).skip))
-    });
-    let health = aggregate(parts, basis.itself);
+    let health = health_of(&resources, basis);
     Comparison {
         resources,
         status,
@@ -306,41 +335,89 @@ pub fn compare(desired: &[Object], live: &LiveState, basis: &Basis<'_>) -> Compa
     }
 }
 
+/// Puts the health of an application together from that of its compared objects.
+#[must_use]
+pub fn health_of(resources: &[Compared], basis: &Basis<'_>) -> Assessment {
+    let parts = resources.iter().map(|resource| {
+        let part = match &resource.live {
+            Some(live) => Part::live(&resource.key, live, resource.health.as_ref()),
+            None => Part::missing(&resource.key),
+        };
+        part.excluded(resource.excluded)
+    });
+    let mut health = aggregate(parts, basis.itself);
+    if basis.compat.short_health_message {
+        health.message = caused_by(resources, health.status).into();
+    }
+    health
+}
+
 fn permitted(object: &Object, basis: &Basis<'_>) -> Result<(), String> {
     let namespaced = !object.namespace().is_empty();
     basis
         .project
-        .check_object(object, namespaced, basis.cluster)
+        .check_object(object, namespaced, basis.cluster, basis.registered)
         .map_err(|denial| denial.to_string())
 }
 
-fn pair(
+/// Compares one object; desired or live must be there.
+///
+/// # Panics
+/// Where neither is.
+#[must_use]
+pub fn compare_one(
     key: ObjectKey,
     desired: Option<&Object>,
     live: Option<&Object>,
     basis: &Basis<'_>,
 ) -> Compared {
     let object = desired.or(live).expect("a pair is not empty");
-    let hooks = Hooks::of(object);
+    let wanted = desired.map(Hooks::of);
+    let found = live.map(Hooks::of);
+    let is_hook = |hooks: &Option<Hooks>| {
+        hooks
+            .as_ref()
+            .is_some_and(|hooks| hooks.is_hook || hooks.is_of_deletion())
+    };
+    let ours = live.is_none_or(|live| basis.tracking.is_self_referenced(live, desired));
+    let skipped = wanted.as_ref().is_some_and(|hooks| hooks.skip);
+    let is_hook_desired = is_hook(&wanted);
+    // What the object is tells the live one, where there is one.
+    let hook = match live {
+        Some(_) => is_hook(&found),
+        None => is_hook_desired,
+    };
+    let confirm = |object: &Object| {
+        crate::sync::has_option(object, "Delete", "confirm")
+            || crate::sync::has_option(object, "Prune", "confirm")
+    };
+    let itself = basis.itself == Some(&key);
     let mut compared = Compared {
-        gvk: object.gvk(),
-        key,
+        gvk: live.unwrap_or(object).gvk(),
         desired: desired.cloned(),
         live: live.cloned(),
         status: None,
         health: live.and_then(|live| assess(live, &Context::new())),
-        hook: hooks.is_hook,
+        hook,
         requires_pruning: false,
         error: None,
         denial: None,
+        requires_confirmation: [desired, live].into_iter().flatten().any(confirm),
+        without_health: hook
+            || skipped
+            || live.is_some_and(|live| itself || gitops_health::ignores_health(live)),
+        excluded: hook || skipped || is_hook_desired,
         ignore_extraneous: option(object, "IgnoreExtraneous"),
+        is_hook_desired,
+        is_live_hook: live.is_some() && hook && ours && (desired.is_none() || is_hook_desired),
+        key,
     };
-    let ours = live.is_none_or(|live| basis.tracking.is_self_referenced(live, desired));
-    if hooks.is_hook || hooks.skip && desired.is_some() {
-        compared.requires_pruning = desired.is_none() && ours;
+    if hook || is_hook_desired || skipped || !ours {
+        compared.requires_pruning = false;
         return compared;
     }
-    if !ours {
+    if desired.is_none() && live.is_some_and(|live| is_managed_namespace(live, basis)) {
+        // The namespace that the application gives its metadata is not pruned, though no source brings it.
         return compared;
     }
     if let Some(Err(denial)) = desired.map(|desired| permitted_kind(desired, basis)) {
@@ -375,11 +452,54 @@ fn pair(
     compared
 }
 
+/// Whether an object is the destination namespace, and its metadata is the application's.
+fn is_managed_namespace(object: &Object, basis: &Basis<'_>) -> bool {
+    basis.namespace_metadata.is_some()
+        && object.kind() == "Namespace"
+        && object.group().is_empty()
+        && object.name() == basis.namespace
+}
+
+/// Names the objects at fault in the words of Argo CD: up to three of them, in their order.
+fn caused_by(resources: &[Compared], worst: HealthStatus) -> String {
+    let at_fault: Vec<String> = resources
+        .iter()
+        .filter(|resource| {
+            !worst.is_healthy()
+                && !resource.without_health
+                && resource
+                    .live
+                    .as_ref()
+                    .is_some_and(|live| !gitops_health::ignores_health(live))
+                && resource
+                    .health
+                    .as_ref()
+                    .is_some_and(|health| health.status == worst)
+        })
+        .take(3)
+        .map(|resource| {
+            let ObjectKey {
+                group,
+                kind,
+                namespace,
+                name,
+            } = &resource.key;
+            let slash = if group.is_empty() { "" } else { "/" };
+            format!("{group}{slash}{kind}:{namespace}/{name}")
+        })
+        .collect();
+    if at_fault.is_empty() {
+        String::new()
+    } else {
+        format!("Caused by {}", at_fault.join(", "))
+    }
+}
+
 fn permitted_kind(object: &Object, basis: &Basis<'_>) -> Result<(), String> {
     match basis.discovery.preferred(&object.group_kind()) {
         Some(kind) => basis
             .project
-            .check_object(object, kind.namespaced, basis.cluster)
+            .check_object(object, kind.namespaced, basis.cluster, basis.registered)
             .map_err(|denial| denial.to_string()),
         None => Ok(()),
     }

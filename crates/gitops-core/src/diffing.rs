@@ -10,6 +10,8 @@ use crate::application::ResourceIgnoreDifferences;
 #[derive(Clone, Debug, Default)]
 pub struct Differ {
     options: CompareOptions,
+    /// The rules of the application alone.
+    own: Option<IgnoreRules>,
 }
 
 impl Differ {
@@ -38,6 +40,7 @@ impl Differ {
             .collect();
         let rules = IgnoreRules::new(&rules).map_err(|error| crate::engine::chain(&error))?;
         Ok(Self {
+            own: Some(rules.clone()),
             options: CompareOptions::default().ignore(rules.then(IgnoreRules::server_fields())),
         })
     }
@@ -52,6 +55,16 @@ impl Differ {
         live: Option<&Object>,
     ) -> Result<Comparison, String> {
         compare(desired, live, &self.options).map_err(|error| crate::engine::chain(&error))
+    }
+
+    /// Takes the live values of the fields that the application ignores over into a desired object, so that applying it
+    /// leaves them as they are.
+    #[must_use]
+    pub fn respect(&self, desired: &Object, live: &Object) -> Object {
+        match &self.own {
+            Some(rules) => rules.respect(desired, live),
+            None => desired.clone(),
+        }
     }
 
     /// Whether applying the desired object would change the live one.

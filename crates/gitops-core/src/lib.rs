@@ -19,7 +19,8 @@
 //! - [`Engine`]: takes applications over, reconciles them, syncs, plans and rolls back.
 //! - [`sync`]: the semantics of a sync as a state machine of its own: phases, waves, hooks, pruning.
 //! - [`comparison`]: desired against live, with health.
-//! - [`project`], [`tracking`], [`autosync`], [`retry`]: the rules of Argo CD, each a module of pure functions.
+//! - [`project`], [`windows`], [`tracking`], [`deletion`], [`autosync`], [`retry`], [`rbac`]: the rules of Argo CD, each a
+//!   module of pure functions; [`compat`] tells which of its quirks are left out unless they are asked for.
 //! - [`Source`], [`Renderer`], [`Target`], [`Store`], [`Clock`], [`Observer`]: the traits. In-memory
 //!   implementations of all of them are in `gitops-memory`.
 //!
@@ -53,6 +54,9 @@ pub mod application;
 pub mod autosync;
 mod build_environment;
 pub mod comparison;
+pub mod compat;
+mod cron;
+pub mod deletion;
 mod diffing;
 mod directory;
 mod engine;
@@ -62,8 +66,10 @@ mod history;
 mod live;
 pub mod nearness;
 mod observer;
+pub mod orphans;
 mod plan;
 pub mod project;
+pub mod rbac;
 #[cfg(feature = "redb")]
 mod redb;
 mod renderer;
@@ -74,16 +80,18 @@ pub mod sync;
 mod target;
 mod time;
 pub mod tracking;
+pub mod windows;
 
 pub use build_environment::BuildEnvironment;
+pub use compat::Compat;
 pub use diffing::Differ;
 pub use directory::DirectoryRenderer;
 pub use engine::chain as error_chain;
 pub use engine::{
-    Engine, EngineBuilder, EngineError, EngineOptions, Hold, LOCAL_SERVER, LiveView, Next,
-    OperationRecord, REFRESH, Refreshed, Requests, SourceNews, SyncRequest,
+    DEPENDS_ON, Engine, EngineBuilder, EngineError, EngineOptions, Hold, LOCAL_SERVER, LiveView,
+    Next, OperationRecord, REFRESH, Refreshed, Requests, SYNC_TIMEOUT, SourceNews, SyncRequest,
 };
-pub use history::{History, HistoryEntry};
+pub use history::{Execution, History, HistoryEntry, Limits};
 pub use live::{LiveCache, LiveState, News};
 pub use observer::{ApplicationId, Event, EventKind, Observer};
 pub use plan::{Action, PLAN_FORMAT, Phase, Plan, Step, Wave};

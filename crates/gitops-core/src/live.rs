@@ -45,6 +45,10 @@ pub struct LiveState {
     /// The objects that each object owns, by the UID of the owner.
     owned: HashMap<Str, BTreeSet<ObjectKey>>,
     by_uid: HashMap<Str, ObjectKey>,
+    /// The objects without an owner, by namespace.
+    unowned: HashMap<Str, BTreeSet<ObjectKey>>,
+    /// A number for each namespace that grows with each change in it.
+    namespace_epochs: HashMap<Str, u64>,
     /// Who wants to know of changes of an object that is not tracked (yet).
     interested: HashMap<ObjectKey, BTreeSet<Str>>,
     /// What each of them wants to know of.
@@ -67,6 +71,8 @@ impl LiveState {
             tracked: HashMap::new(),
             owned: HashMap::new(),
             by_uid: HashMap::new(),
+            unowned: HashMap::new(),
+            namespace_epochs: HashMap::new(),
             interested: HashMap::new(),
             interests: HashMap::new(),
             noted: BTreeSet::new(),
@@ -76,6 +82,16 @@ impl LiveState {
             unlisted: BTreeMap::new(),
             version: Str::default(),
         }
+    }
+
+    /// Makes one of objects, for a comparison without a cluster.
+    #[must_use]
+    pub fn of(tracking: Tracking, objects: impl IntoIterator<Item = Object>) -> Self {
+        let mut state = Self::new(tracking);
+        for object in objects {
+            state.put(object);
+        }
+        state
     }
 
     /// Returns one object.
@@ -100,6 +116,21 @@ impl LiveState {
             .into_iter()
             .flatten()
             .filter_map(|key| self.objects.get(key))
+    }
+
+    /// Returns the objects of a namespace that have no owner, in order of key.
+    pub fn unowned_in(&self, namespace: &str) -> impl Iterator<Item = &Object> {
+        self.unowned
+            .get(namespace)
+            .into_iter()
+            .flatten()
+            .filter_map(|key| self.objects.get(key))
+    }
+
+    /// Returns a number that stays the same while nothing in a namespace changes.
+    #[must_use]
+    pub fn namespace_epoch(&self, namespace: &str) -> u64 {
+        self.namespace_epochs.get(namespace).copied().unwrap_or(0)
     }
 
     /// Returns an object and everything below it, by owner references.
@@ -231,6 +262,8 @@ impl LiveState {
             current = owners(owner).find_map(|uid| self.by_uid.get(uid));
         }
         self.epoch += 1;
+        self.namespace_epochs
+            .insert(object_namespace(object), self.epoch);
         for application in concerned {
             self.epochs.insert(application.clone(), self.epoch);
             self.news.applications.insert(application);
@@ -271,6 +304,9 @@ impl LiveState {
                 self.tracked.remove(&application);
             }
         }
+        if let Some(keys) = self.unowned.get_mut(object.namespace()) {
+            keys.remove(&key);
+        }
         for uid in owners(object) {
             if let Some(keys) = self.owned.get_mut(uid) {
                 keys.remove(&key);
@@ -289,6 +325,12 @@ impl LiveState {
             owned = true;
             self.owned
                 .entry(uid.into())
+                .or_default()
+                .insert(key.clone());
+        }
+        if !owned && !object.namespace().is_empty() {
+            self.unowned
+                .entry(object_namespace(object))
                 .or_default()
                 .insert(key.clone());
         }
@@ -333,6 +375,10 @@ impl LiveState {
             self.unindex(&known);
         }
     }
+}
+
+fn object_namespace(object: &Object) -> Str {
+    object.namespace().into()
 }
 
 /// Returns the UIDs of the owners of an object.

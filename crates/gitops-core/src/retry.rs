@@ -10,31 +10,54 @@ pub fn parse_duration(text: &str) -> Option<Duration> {
     if let Ok(seconds) = text.parse::<i64>() {
         return Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
     }
-    let mut rest = text.strip_prefix('+').unwrap_or(text);
-    if rest.is_empty() || rest.starts_with('-') {
-        return None;
+    parse_go_duration(text)
+        .ok()
+        .filter(|_| !text.starts_with('-'))
+}
+
+/// Reads a duration as Go does: numbers with units, as `1h30m` or `1.5s`. One below zero is taken for zero.
+///
+/// # Errors
+/// What is wrong with it, in Go's words.
+pub fn parse_go_duration(text: &str) -> Result<Duration, String> {
+    let invalid = || format!("time: invalid duration {text:?}");
+    let negative = text.starts_with('-');
+    let mut rest = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if rest == "0" {
+        return Ok(Duration::ZERO);
     }
+    if rest.is_empty() {
+        return Err(invalid());
+    }
+    let number_of = |c: char| c.is_ascii_digit() || c == '.';
     let mut total = 0.0_f64;
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..digits].parse().ok()?;
+        let digits = rest.find(|c| !number_of(c)).unwrap_or(rest.len());
+        if digits == 0 {
+            return Err(invalid());
+        }
+        let number: f64 = rest[..digits].parse().map_err(|_| invalid())?;
         rest = &rest[digits..];
-        let unit = rest
-            .find(|c: char| c.is_ascii_digit() || c == '.')
-            .unwrap_or(rest.len());
-        let seconds = match &rest[..unit] {
+        let end = rest.find(number_of).unwrap_or(rest.len());
+        let seconds = match &rest[..end] {
             "ns" => 1e-9,
             "us" | "µs" | "μs" => 1e-6,
             "ms" => 1e-3,
             "s" => 1.0,
             "m" => 60.0,
             "h" => 3600.0,
-            _ => return None,
+            "" => return Err(format!("time: missing unit in duration {text:?}")),
+            unit => {
+                return Err(format!("time: unknown unit {unit:?} in duration {text:?}"));
+            }
         };
         total += number * seconds;
-        rest = &rest[unit..];
+        rest = &rest[end..];
     }
-    Duration::try_from_secs_f64(total).ok()
+    if negative {
+        return Ok(Duration::ZERO);
+    }
+    Duration::try_from_secs_f64(total).map_err(|_| invalid())
 }
 
 /// A duration of a retry strategy cannot be read.

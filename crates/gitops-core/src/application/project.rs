@@ -32,8 +32,9 @@ wire! {
         namespace_resource_blacklist: Vec<ResourceRule>,
         /// Whether objects that belong to no application are watched for.
         orphaned_resources: Option<OrphanedResources>,
-        /// When syncs are allowed or denied.
-        sync_windows: Vec<SyncWindow>,
+        /// When syncs are allowed or denied. An explicit `null` in the list counts for nothing.
+        #[serde(skip_serializing_if = "Vec::is_empty", deserialize_with = "wire::without_nulls")]
+        always sync_windows: Vec<SyncWindow>,
         /// The kinds in namespaces that are allowed; all where it is absent.
         namespace_resource_whitelist: Option<Vec<ResourceRule>>,
         /// The keys that commits must be signed with.

@@ -49,19 +49,9 @@ const APPLICATION: &[&str] = &[
     "spec.sources.*.plugin",
     "spec.sources.*.directory.jsonnet",
     "spec.sources.*.kustomize.version",
-    "operation.sync.manifests",
-    "operation.info",
 ];
 
-const PROJECT: &[&str] = &[
-    "spec.roles",
-    "spec.orphanedResources",
-    "spec.syncWindows",
-    "spec.signatureKeys",
-    "spec.sourceIntegrity",
-    "spec.permitOnlyProjectScopedClusters",
-    "spec.destinationServiceAccounts",
-];
+const PROJECT: &[&str] = &["spec.signatureKeys", "spec.sourceIntegrity"];
 
 impl Application {
     /// Names the fields of an object that do nothing: those that the API does not have, and those that the

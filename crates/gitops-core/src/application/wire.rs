@@ -44,6 +44,16 @@ where
     Ok(<Option<T> as serde::Deserialize>::deserialize(deserializer)?.unwrap_or_default())
 }
 
+/// Reads a list, leaving explicit `null`s out, as Go does where it holds pointers.
+pub(super) fn without_nulls<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: serde::Deserialize<'de>,
+{
+    let list = <Option<Vec<Option<T>>> as serde::Deserialize>::deserialize(deserializer)?;
+    Ok(list.unwrap_or_default().into_iter().flatten().collect())
+}
+
 /// Reads an object of a kind of this API.
 pub(super) fn read<T: DeserializeOwned>(
     object: &Object,

@@ -12,9 +12,8 @@ use super::{ApplicationState, ClusterConnection, Engine, EngineError};
 use crate::application::{
     AppProject, Application, ApplicationDestination, ApplicationStatus, Operation,
 };
-use crate::glob::{Syntax, matches};
 use crate::live::LiveCache;
-use crate::project::Cluster;
+use crate::project::{Cluster, lists_namespace};
 use crate::{ApplicationId, EventKind, Scope, SourceRef, Target};
 
 /// The annotation that asks for a look at an application: `normal`, or `hard` to render it anew as well.
@@ -316,7 +315,7 @@ impl Engine {
     /// Whether applications of a namespace are taken over.
     fn looks_into(&self, namespace: &str) -> bool {
         namespace == &*self.options.control_namespace
-            || names_namespace(&self.options.application_namespaces, namespace)
+            || lists_namespace(&self.options.application_namespaces, namespace)
     }
 
     fn complain(&self, object: &Object, message: String) {
@@ -665,17 +664,4 @@ fn wish(object: &Object) -> Map {
     }
     wish.insert("metadata", metadata);
     wish
-}
-
-/// Whether one of some patterns means a namespace: a glob, or a regular expression between slashes.
-pub(super) fn names_namespace(patterns: &[impl AsRef<str>], namespace: &str) -> bool {
-    patterns.iter().any(|pattern| {
-        let pattern = pattern.as_ref();
-        match pattern.strip_prefix('/').and_then(|p| p.strip_suffix('/')) {
-            Some(expression) => {
-                regex::Regex::new(expression).is_ok_and(|regex| regex.is_match(namespace))
-            }
-            None => matches(pattern, namespace, Syntax::Any),
-        }
-    })
 }

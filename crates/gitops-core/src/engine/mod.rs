@@ -2,6 +2,7 @@
 
 mod discover;
 mod finalize;
+mod gate;
 mod hold;
 mod operate;
 mod record;
@@ -26,17 +27,19 @@ use crate::application::{
     OperationState,
 };
 use crate::autosync::SelfHealBackoff;
+use crate::compat::Compat;
 use crate::history::History;
 use crate::live::LiveCache;
 use crate::observer::Observers;
 use crate::project::Cluster;
 use crate::tracking::Tracking;
 use crate::{
-    ApplicationId, Clock, Event, EventKind, HistoryEntry, Observer, Renderer, Source, SourceRef,
+    ApplicationId, Clock, Event, EventKind, Execution, HistoryEntry, Observer, Renderer, Source, SourceRef,
     Store, StoreError, SystemClock, Target, TargetError,
 };
 
 pub use discover::{LiveView, REFRESH, Requests};
+pub use gate::{DEPENDS_ON, SYNC_TIMEOUT};
 pub use hold::Hold;
 pub use record::{OperationRecord, SyncRequest};
 pub use refresh::Refreshed;
@@ -148,8 +151,6 @@ pub struct EngineOptions {
     pub tracking: Tracking,
     /// The namespace in which applications and projects are. Applications in it are tracked by name alone.
     pub control_namespace: Str,
-    /// The other namespaces in which applications may be, as globs.
-    pub application_namespaces: Vec<Str>,
     /// Kinds that are neither read nor written, as other programs change them all the time and nobody deploys them.
     pub excluded_kinds: BTreeSet<GroupKind>,
     /// Whether `Application` and `AppProject` objects of the cluster are taken over, so that applications can
@@ -165,6 +166,17 @@ pub struct EngineOptions {
     pub sync_timeout: Duration,
     /// How many entries of history are kept, where an application does not say.
     pub history_limit: usize,
+    /// How many operations are kept of each application, with what they did, whether they succeeded or not.
+    pub execution_limit: usize,
+    /// The namespaces besides the control namespace in which applications may be: globs, or regular expressions between
+    /// slashes. The project of an application must permit its namespace as well.
+    pub application_namespaces: Vec<Str>,
+    /// Whether objects are written in the name of the service accounts that projects name.
+    pub impersonation: bool,
+    /// Whether a sync that only waits is stopped when something newer comes that automated sync would take.
+    pub newer_wins: bool,
+    /// Which quirks of Argo CD are wanted.
+    pub compat: Compat,
 }
 
 impl Default for EngineOptions {
@@ -173,7 +185,6 @@ impl Default for EngineOptions {
             manager: Str::from_static("argocd-controller"),
             tracking: Tracking::default(),
             control_namespace: Str::from_static("argocd"),
-            application_namespaces: Vec::new(),
             excluded_kinds: EXCLUDED
                 .iter()
                 .map(|(group, kind)| GroupKind::new(*group, *kind))
@@ -184,6 +195,11 @@ impl Default for EngineOptions {
             step: Duration::from_secs(1),
             sync_timeout: Duration::ZERO,
             history_limit: 10,
+            execution_limit: 20,
+            application_namespaces: Vec::new(),
+            impersonation: true,
+            newer_wins: true,
+            compat: Compat::default(),
         }
     }
 }
@@ -283,6 +299,8 @@ pub(crate) struct ClusterConnection {
 #[derive(Default)]
 struct Known {
     projects: BTreeMap<Str, Arc<AppProject>>,
+    /// The clusters that belong to one project alone.
+    registered: BTreeMap<Str, Arc<[Cluster]>>,
     applications: BTreeMap<ApplicationId, ApplicationState>,
     /// The applications by the names under which their objects are tracked.
     instances: HashMap<Str, ApplicationId>,
@@ -421,6 +439,28 @@ impl Engine {
             kind,
         };
         self.observers.observe(&event);
+    }
+
+    /// Tells which clusters are registered for a project: where its `permitOnlyProjectScopedClusters` is set, it may deploy
+    /// to them alone.
+    pub fn set_project_clusters(&self, project: impl Into<Str>, clusters: Vec<Cluster>) {
+        self.known()
+            .registered
+            .insert(project.into(), clusters.into());
+    }
+
+    fn registered(&self, project: &str) -> Arc<[Cluster]> {
+        let known = self.known();
+        known.registered.get(project).cloned().unwrap_or_default()
+    }
+
+    /// Returns the operations of an application that came to their end, the latest last: who asked for what, and what
+    /// became of each object.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn executions_of(&self, id: &ApplicationId) -> Result<Vec<Execution>, EngineError> {
+        Ok(self.history.executions(id).await?)
     }
 
     /// Returns the applications, in order of namespace and name.

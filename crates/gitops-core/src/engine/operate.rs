@@ -6,27 +6,43 @@ use gitops_manifest::{Object, ObjectKey};
 use super::record::{put_operation, settings};
 use super::world::{ClusterWorld, namespace};
 use super::{ClusterConnection, Engine, EngineError, Hold, Next, OperationRecord, Refreshed};
-use crate::application::{AppProject, Application, Operation, OperationPhase};
-use crate::autosync::{Decision, Situation, decide};
+use crate::application::{
+    AppProject, Application, ApplicationSource, ManagedNamespaceMetadata, Operation, OperationPhase,
+};
+use crate::autosync::{Decision, Situation, SkipReason, decide};
 use crate::comparison::{Basis, Comparison, compare, is_good, shown_revision};
 use crate::diffing::Differ;
+use crate::history::Limits;
+use crate::project::Cluster;
 use crate::retry::{delay, may_retry};
 use crate::sync::{SyncInput, SyncSettings, SyncState};
-use crate::{ApplicationId, Discovery, EventKind, History, HistoryEntry, StoreError, Write};
+use crate::{
+    ApplicationId, Discovery, EventKind, Execution, History, StoreError, Target,
+    Write,
+};
 
 /// What an operation acts on, before the cluster was asked anything.
 pub(super) struct Stage {
     pub(super) application: Arc<Application>,
     pub(super) connection: Arc<ClusterConnection>,
     pub(super) project: Arc<AppProject>,
+    /// The clusters that are registered for the project.
+    pub(super) registered: Arc<[Cluster]>,
+    /// The cluster as whoever the project names sees it.
+    pub(super) target: Arc<dyn Target>,
 }
 
 /// What an operation acts on.
 pub(super) struct Scene {
-    pub(super) application: Arc<Application>,
-    pub(super) connection: Arc<ClusterConnection>,
-    pub(super) project: Arc<AppProject>,
+    pub(super) stage: Stage,
     pub(super) discovery: Arc<Discovery>,
+}
+
+impl std::ops::Deref for Scene {
+    type Target = Stage;
+    fn deref(&self) -> &Stage {
+        &self.stage
+    }
 }
 
 impl Engine {
@@ -48,29 +64,63 @@ impl Engine {
         let project = self
             .project(name)
             .ok_or_else(|| not_ready(format!("project {name:?} does not exist")))?;
+        let registered = self.registered(name);
+        let namespace = &application.spec.destination.namespace;
         project
-            .check_destination(&connection.cluster, &application.spec.destination.namespace)
+            .check_destination(&connection.cluster, namespace, &registered)
             .map_err(|denial| not_ready(denial.to_string()))?;
+        let target = self
+            .acting(id, &project, &connection, namespace)
+            .map_err(not_ready)?;
         Ok(Stage {
             application,
             connection,
             project,
+            registered,
+            target,
         })
     }
 
+    /// Returns the cluster in whose name the project wants it used.
+    fn acting(
+        &self,
+        id: &ApplicationId,
+        project: &AppProject,
+        connection: &ClusterConnection,
+        namespace: &str,
+    ) -> Result<Arc<dyn Target>, String> {
+        let accounts = &project.spec.destination_service_accounts;
+        if accounts.is_empty() || !self.options.impersonation {
+            return Ok(Arc::clone(&connection.target));
+        }
+        let account = project
+            .service_account(&connection.cluster, namespace, &id.namespace)
+            .map_err(|error| error.to_string())?
+            .ok_or_else(|| {
+                format!(
+                    "project {:?} names no service account for server {:?} and namespace {namespace:?} \
+                     (spec.destinationServiceAccounts)",
+                    project.name(),
+                    connection.cluster.server
+                )
+            })?;
+        connection
+            .target
+            .impersonate(&account.user, &super::gate::groups(&account.groups))
+            .ok_or_else(|| {
+                format!(
+                    "project {:?} wants objects written as {}, which cluster {:?} cannot do here",
+                    project.name(),
+                    account.user,
+                    connection.cluster.server
+                )
+            })
+    }
+
     pub(super) async fn scene(&self, id: &ApplicationId) -> Result<Scene, EngineError> {
-        let Stage {
-            application,
-            connection,
-            project,
-        } = self.stage(id)?;
-        let discovery = connection.target.discover().await?;
-        Ok(Scene {
-            application,
-            connection,
-            project,
-            discovery,
-        })
+        let stage = self.stage(id)?;
+        let discovery = stage.connection.target.discover().await?;
+        Ok(Scene { stage, discovery })
     }
 
     pub(super) async fn turn(
@@ -110,7 +160,12 @@ impl Engine {
             if self.is_to_stop(id) {
                 return self.stop(id, record).await;
             }
-            return self.step(id, record).await;
+            return match refreshed {
+                Some(newer) if self.is_superseded(&application, &record, &newer) => {
+                    self.supersede(id, record, &newer).await
+                }
+                refreshed => self.step(id, record, refreshed.as_deref()).await,
+            };
         }
         if let Some(operation) = self.take_up(id) {
             return self.begin_requested(id, operation, refreshed).await;
@@ -119,20 +174,26 @@ impl Engine {
             return Ok(Next::After(self.options.poll));
         };
         self.note_health(id, &refreshed).await?;
+        self.keep_deletion_finalizers(id, &application, &refreshed)
+            .await?;
         match self.decide(id, &application, &refreshed) {
             Decision::Sync(operation) => {
+                if let Some(closed) = self.keeps_waiting(id, &application) {
+                    self.conclude(id, &refreshed, Some(Self::say(&closed)));
+                    return Ok(Next::After(closed.wait));
+                }
+                self.conclude(id, &refreshed, None);
                 let record = self
                     .begin(id, &application, *operation, &refreshed, None)
                     .await?;
-                self.step(id, record).await
+                self.step(id, record, Some(&refreshed)).await
             }
             Decision::Wait(wait) => Ok(Next::After(wait)),
             Decision::Skip(reason) => {
-                if let Some(error) = reason.error() {
-                    let mut conditions = refreshed.comparison.conditions.clone();
-                    conditions.push(("SyncError", error.to_owned()));
-                    self.set_conditions(id, conditions);
-                }
+                let error = reason
+                    .error()
+                    .map(|error| (super::refresh::SYNC_ERROR, error.to_owned()));
+                self.conclude(id, &refreshed, error);
                 Ok(Next::Idle)
             }
         }
@@ -151,6 +212,25 @@ impl Engine {
             .iter()
             .map(ToString::to_string)
             .collect();
+        // What was pruned and is still going away needs no second sync.
+        let going = |resource: &crate::comparison::Compared| {
+            resource.requires_pruning && resource.live.as_ref().is_some_and(Object::is_deleting)
+        };
+        let out_of_sync = |resource: &&crate::comparison::Compared| {
+            resource.status == Some(crate::application::SyncStatusCode::OutOfSync)
+        };
+        let compared = &refreshed.comparison.resources;
+        if !self.options.compat.heals_what_is_going
+            && compared.iter().any(going)
+            && compared.iter().filter(out_of_sync).all(going)
+            && application
+                .status
+                .operation_state
+                .as_ref()
+                .is_some_and(|state| state.phase.is_successful())
+        {
+            return Decision::Skip(SkipReason::NotOutOfSync);
+        }
         let resources = std::mem::take(&mut application.status.resources);
         let situation = Situation {
             status: refreshed.comparison.status,
@@ -265,7 +345,6 @@ impl Engine {
         let settings = settings(application, &operation, refreshed.shown_revision(), now);
         let (content, put) = History::pack(id, &refreshed.desired);
         let record = OperationRecord {
-            operation,
             revisions,
             sources: refreshed.sources.clone(),
             content,
@@ -277,6 +356,8 @@ impl Engine {
             finished_at: None,
             retry_count: 0,
             retry_at: None,
+            pinned: rollback_of.is_some() || is_pinned(&operation),
+            operation,
             rollback_of,
             objects: Some(Arc::clone(&refreshed.desired)),
         };
@@ -309,25 +390,42 @@ impl Engine {
     ) -> Comparison {
         let spec = &scene.application.spec;
         let instance = self.instance(id);
-        let own = ObjectKey::new(
-            "argoproj.io",
-            "Application",
-            id.namespace.clone(),
-            id.name.clone(),
-        );
         let differ = Differ::new(&spec.ignore_differences).unwrap_or_default();
+        let (shown, own) = (id.to_string(), own_key(id));
         let basis = Basis {
             application: &instance,
+            shown: &shown,
             itself: Some(&own),
             namespace: &spec.destination.namespace,
             cluster: &scene.connection.cluster,
             project: &scene.project,
+            registered: &scene.registered,
             discovery: &scene.discovery,
             tracking: &self.options.tracking,
             differ: &differ,
+            namespace_metadata: self.namespace_metadata(id, &scene.application),
+            compat: self.options.compat,
             now: self.clock.now(),
         };
         compare(objects, &scene.connection.live.state(), &basis)
+    }
+
+    /// Tells whether the metadata that an application gives its namespace is other than what was applied last.
+    pub(super) fn namespace_metadata(
+        &self,
+        id: &ApplicationId,
+        application: &Application,
+    ) -> Option<bool> {
+        let policy = application.spec.sync_policy.as_ref()?;
+        let wanted = policy.managed_namespace_metadata.as_ref()?;
+        if application.spec.sync_option("CreateNamespace") != Some("true") {
+            return Some(false);
+        }
+        let state = self.status(id)?.operation_state;
+        let applied: Option<ManagedNamespaceMetadata> = state
+            .and_then(|state| state.sync_result)
+            .and_then(|result| result.managed_namespace_metadata);
+        Some(applied.as_ref() != Some(wanted))
     }
 
     pub(super) fn input(
@@ -337,7 +435,17 @@ impl Engine {
         settings: &SyncSettings,
     ) -> SyncInput {
         let live_namespace = namespace(&scene.connection, &settings.namespace);
-        comparison.to_input(settings.clone(), live_namespace)
+        let mut input = comparison.to_input(settings.clone(), live_namespace);
+        if settings.respect_ignored {
+            let rules = &scene.application.spec.ignore_differences;
+            let differ = Differ::new(rules).unwrap_or_default();
+            for pair in &mut input.pairs {
+                if let (Some(desired), Some(live)) = (&mut pair.desired, &pair.live) {
+                    *desired = differ.respect(desired, live);
+                }
+            }
+        }
+        input
     }
 
     /// Returns the desired objects of an operation: at hand, or stored when it was read back after a restart.
@@ -352,29 +460,14 @@ impl Engine {
         })
     }
 
-    /// Takes an operation one step further.
+    /// Takes an operation one step further. `refreshed` is what the source says now, where that is known.
     pub(super) async fn step(
         &self,
         id: &ApplicationId,
         mut record: OperationRecord,
+        refreshed: Option<&Refreshed>,
     ) -> Result<Next, EngineError> {
         let now = self.clock.now();
-        if let Some(at) = record.retry_at {
-            if now < at {
-                return Ok(Next::After(at.since(now)));
-            }
-            record.retry_at = None;
-            self.emit(
-                id,
-                EventKind::OperationStarted {
-                    revision: shown_revision(&record.revisions),
-                    initiated_by: "retry".into(),
-                    retry: record.retry_count,
-                },
-            );
-        }
-        let objects = self.objects_of(id, &record).await?;
-        record.objects = Some(Arc::clone(&objects));
         let scene = match self.scene(id).await {
             Ok(scene) => scene,
             Err(EngineError::NotReady { reason, .. }) => {
@@ -387,8 +480,57 @@ impl Engine {
             }
             Err(error) => return Err(error),
         };
-        let timeout = self.options.sync_timeout;
+        let timeout = self.timeout_of(&scene.application);
+        if !timeout.is_zero() && now.since(record.started_at) > timeout {
+            let message = format!(
+                "Operation terminated: it took longer than {}s",
+                timeout.as_secs()
+            );
+            return self.cut_short(id, record, message).await;
+        }
+        if let Some(at) = record.retry_at
+            && now < at
+        {
+            return Ok(Next::After(at.since(now)));
+        }
+        let manual = !record.operation.initiated_by.automated;
+        if let Some(closed) = self.closed(&scene.stage, manual, Some(record.started_at)) {
+            if record.message != closed.message {
+                record.message = closed.message;
+                self.save_operation(id, &record).await?;
+                self.keep(id, &record);
+                let message = record.message;
+                self.emit(id, EventKind::OperationProgressed { message });
+            }
+            return Ok(Next::After(closed.wait));
+        }
+        if record.retry_at.take().is_some() {
+            if record.operation.retry.refresh
+                && let Some(newer) = refreshed
+            {
+                self.repin(id, &mut record, newer).await?;
+            }
+            self.emit(
+                id,
+                EventKind::OperationStarted {
+                    revision: shown_revision(&record.revisions),
+                    initiated_by: "retry".into(),
+                    retry: record.retry_count,
+                },
+            );
+        }
+        let objects = self.objects_of(id, &record).await?;
+        record.objects = Some(Arc::clone(&objects));
+        record.settings.prune_confirmed =
+            crate::deletion::is_approved(&scene.application, record.started_at);
         let comparison = self.compare_for(id, &scene, &objects);
+        if record.settings.fail_on_shared
+            && let Some(shared) = shared_resource(&comparison)
+        {
+            record.phase = OperationPhase::Failed;
+            record.message = format!("Shared resource found: {shared}");
+            return self.finish(id, record).await;
+        }
         let input = self.input(&scene, &comparison, &record.settings);
         let before = record.state.clone();
         {
@@ -396,16 +538,10 @@ impl Engine {
             let world = ClusterWorld {
                 engine: self,
                 id,
-                connection: &scene.connection,
-                project: &scene.project,
-                discovery: Arc::clone(&scene.discovery),
+                scene: &scene,
                 record: Some(&snapshot),
             };
-            if !timeout.is_zero() && now.since(record.started_at) > timeout {
-                record.state.terminate(&input, &world).await;
-            } else {
-                record.state.step(&input, &world).await;
-            }
+            record.state.step(&input, &world).await;
         }
         self.tell_progress(id, &before, &record.state);
         record.phase = record.state.phase();
@@ -418,6 +554,38 @@ impl Engine {
         }
         self.keep(id, &record);
         Ok(Next::After(self.options.step))
+    }
+
+    /// Lets an operation that is tried again take what the source says now.
+    async fn repin(
+        &self,
+        id: &ApplicationId,
+        record: &mut OperationRecord,
+        newer: &Refreshed,
+    ) -> Result<(), EngineError> {
+        if record.pinned || newer.hold.is_some() || newer.revision_ids() == record.revisions {
+            return Ok(());
+        }
+        let (content, put) = History::pack(id, &newer.desired);
+        record.content = content;
+        record.revisions = newer.revision_ids();
+        record.sources.clone_from(&newer.sources);
+        record.settings.revision = newer.shown_revision();
+        record.objects = Some(Arc::clone(&newer.desired));
+        if let Some(sync) = &mut record.operation.sync {
+            // The operation names the revision that it syncs, where it does so at all.
+            let ids: Vec<String> = record.revisions.iter().map(ToString::to_string).collect();
+            if !sync.revision.is_empty() {
+                sync.revision = ids.concat();
+            }
+            if !sync.revisions.is_empty() {
+                sync.revisions = ids;
+            }
+        }
+        self.store
+            .write(vec![put, put_operation(id, record)?])
+            .await?;
+        Ok(())
     }
 
     pub(super) fn tell_progress(&self, id: &ApplicationId, before: &SyncState, after: &SyncState) {
@@ -467,11 +635,20 @@ impl Engine {
                 u32::try_from(record.retry_count).unwrap_or(u32::MAX),
             )
         {
+            let said = wait;
+            let wait = match self.options.compat.retry_waits_longer {
+                true => delay(
+                    &retry,
+                    u32::try_from(record.retry_count + 1).unwrap_or(u32::MAX),
+                )
+                .unwrap_or(said),
+                false => said,
+            };
             let message = format!(
                 "{}. Retrying attempt #{} in {} seconds.",
                 record.message,
                 record.retry_count + 1,
-                wait.as_secs()
+                said.as_secs()
             );
             record.retry_count += 1;
             record.retry_at = Some(now + wait);
@@ -494,25 +671,37 @@ impl Engine {
     ) -> Result<Next, EngineError> {
         let now = self.clock.now();
         record.finished_at = Some(now);
+        record.retry_at = None;
         let mut batch = vec![put_operation(id, &record)?];
         let deployed = record.phase.is_successful() && record.is_full();
-        if deployed {
-            let objects = record.objects.clone().unwrap_or_default();
-            let entry = HistoryEntry {
-                id: self.next_entry(id),
-                revisions: record.revisions.clone(),
-                sources: record.sources.clone(),
-                started_at: record.started_at,
-                deployed_at: now,
-                initiated_by: record.operation.initiated_by.clone(),
-                healthy_at: None,
-                rollback_of: record.rollback_of,
-                objects: 0,
-                content: record.content.clone(),
-            };
-            let limit = self.history_limit(id);
-            batch.extend(self.history.append(id, entry, &objects, limit).await?.1);
-        }
+        let objects = self.objects_of(id, &record).await?;
+        let execution = Execution {
+            id: 0,
+            operation: record.operation.clone(),
+            revisions: record.revisions.clone(),
+            sources: record.sources.clone(),
+            settings: record.settings.clone(),
+            started_at: record.started_at,
+            finished_at: now,
+            phase: record.phase,
+            message: record.message.clone(),
+            retry_count: record.retry_count,
+            rollback_of: record.rollback_of,
+            results: record.state.results().to_vec(),
+            objects: objects.len(),
+            content: record.content.clone(),
+        };
+        let held = self.load_hold(id).await?.map(|hold| hold.content);
+        let limits = Limits {
+            history: self.history_limit(id),
+            executions: self.options.execution_limit,
+        };
+        batch.extend(
+            self.history
+                .conclude(id, execution, deployed, &objects, held.as_ref(), limits, self.next_entry(id))
+                .await?
+                .1,
+        );
         // One batch: a crash leaves neither an end without its entry nor an entry that is made twice.
         self.store.write(batch).await?;
         if deployed {
@@ -584,4 +773,36 @@ impl Engine {
     pub(super) fn noted(&self, id: &ApplicationId) -> Option<i64> {
         self.known().applications.get(id)?.noted
     }
+}
+
+/// Whether an operation says itself what is to be synced. One that begins without being asked names the revision that was
+/// compared; it follows the source all the same.
+fn is_pinned(operation: &Operation) -> bool {
+    let given = |source: &Option<ApplicationSource>| source.is_some();
+    operation.sync.as_ref().is_some_and(|sync| {
+        !sync.manifests.is_empty()
+            || given(&sync.source)
+            || !sync.sources.is_empty()
+            || !operation.initiated_by.automated
+                && (!sync.revision.is_empty() || !sync.revisions.is_empty())
+    })
+}
+
+/// Returns what is said of an object that is another application's as well.
+pub(super) fn shared_resource(comparison: &Comparison) -> Option<&str> {
+    let shared: Option<&(&str, String)> = comparison
+        .conditions
+        .iter()
+        .find(|(kind, _)| *kind == "SharedResourceWarning");
+    shared.map(|(_, message)| message.as_str())
+}
+
+/// Returns the key of the object of an application.
+pub(super) fn own_key(id: &ApplicationId) -> ObjectKey {
+    ObjectKey::new(
+        "argoproj.io",
+        "Application",
+        id.namespace.clone(),
+        id.name.clone(),
+    )
 }

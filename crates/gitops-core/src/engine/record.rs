@@ -5,9 +5,9 @@ use gitops_manifest::{ContentId, Object, ObjectKey, Str, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::application::{
-    Application, ApplicationSource, InitiatedBy, Operation, OperationPhase, OperationState,
-    ResourceResult, SyncOperation, SyncOperationResource, SyncOperationResult, SyncStrategy,
-    SyncStrategyApply,
+    Application, ApplicationSource, Info, InitiatedBy, Operation, OperationPhase, OperationState,
+    ResourceResult, RetryStrategy, SyncOperation, SyncOperationResource, SyncOperationResult,
+    SyncStrategy, SyncStrategyApply,
 };
 use crate::sync::{SyncSettings, SyncState};
 use crate::{ApplicationId, Propagation, StoreError, Timestamp, Write};
@@ -30,6 +30,14 @@ pub struct SyncRequest {
     pub options: Vec<String>,
     /// Who asks.
     pub initiated_by: String,
+    /// Manifests to sync instead of what the source says, each a text of YAML or JSON.
+    pub manifests: Vec<String>,
+    /// Revisions to sync instead of those of the specification, one per source; empty for those of the specification.
+    pub revisions: Vec<String>,
+    /// Notes for people, kept with the operation.
+    pub info: Vec<Info>,
+    /// How the sync is tried again where it fails; not at all where it says nothing.
+    pub retry: RetryStrategy,
 }
 
 impl SyncRequest {
@@ -85,13 +93,23 @@ impl SyncRequest {
                 sync_options,
                 resources,
                 sync_strategy,
+                manifests: self.manifests.clone(),
+                revision: match &self.revisions[..] {
+                    [one] => one.clone(),
+                    _ => String::new(),
+                },
+                revisions: match &self.revisions[..] {
+                    [_] => Vec::new(),
+                    several => several.to_vec(),
+                },
                 ..SyncOperation::default()
             }),
             initiated_by: InitiatedBy {
                 username: self.initiated_by.clone(),
                 automated: false,
             },
-            ..Operation::default()
+            info: self.info.clone(),
+            retry: self.retry.clone(),
         }
     }
 }
@@ -130,6 +148,9 @@ pub struct OperationRecord {
     /// The history entry that it brings back, for a rollback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollback_of: Option<i64>,
+    /// Whether it syncs what it was told to, and not what the source says: a plan, a certain revision, given manifests.
+    #[serde(default)]
+    pub pinned: bool,
     /// The desired objects.
     #[serde(skip)]
     pub(super) objects: Option<Arc<[Object]>>,
@@ -142,7 +163,10 @@ impl OperationRecord {
 
     /// Whether all objects are synced, so that it counts as a deployment.
     pub(super) fn is_full(&self) -> bool {
-        self.settings.selection.is_none() && !self.settings.dry_run
+        let given = |sync: &SyncOperation| !sync.manifests.is_empty();
+        self.settings.selection.is_none()
+            && !self.settings.dry_run
+            && !self.operation.sync.as_ref().is_some_and(given)
     }
 
     /// Returns the operation as an application's status shows it.
@@ -255,7 +279,9 @@ pub(super) fn settings(
         create_namespace: on("CreateNamespace"),
         namespace_metadata: policy.managed_namespace_metadata,
         prune_option: option("Prune").unwrap_or_default().into(),
-        prune_confirmed: false,
+        prune_confirmed: crate::deletion::is_approved(application, now),
+        fail_on_shared: on("FailOnSharedResource"),
+        respect_ignored: on("RespectIgnoreDifferences"),
         propagation: match option("PrunePropagationPolicy") {
             Some("background") => Propagation::Background,
             Some("orphan") => Propagation::Orphan,

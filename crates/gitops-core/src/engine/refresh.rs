@@ -1,16 +1,20 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use gitops_manifest::{Object, ObjectKey, Str};
 
-use super::discover::names_namespace;
+use super::gate::OF_DECISION;
+use super::operate::own_key;
 use super::resolve::reference;
 use super::{ClusterConnection, Engine, EngineError, Hold, record};
 use crate::application::{
     AppProject, Application, ApplicationSource, ApplicationSummary, ComparedTo, HealthState,
-    SyncStatus, SyncStatusCode,
+    OrphanedResources, SyncStatus, SyncStatusCode,
 };
 use crate::comparison::{Basis, Comparison, compare, is_good, prepare, shown_revision};
 use crate::diffing::Differ;
+use crate::orphans;
+use crate::project::Cluster;
 use crate::{ApplicationId, Discovery, EventKind, RenderOptions, Revision};
 
 /// An application as it was last looked at.
@@ -29,6 +33,8 @@ pub struct Refreshed {
     pub comparison: Arc<Comparison>,
     /// The rollback that is in force, if any.
     pub hold: Option<Hold>,
+    /// The objects of the destination namespace that belong to no application, where the project wants to know of them.
+    pub orphans: Vec<ObjectKey>,
     basis: Fingerprint,
 }
 
@@ -41,6 +47,17 @@ struct Fingerprint {
     epoch: u64,
     hold: Option<i64>,
     kinds: usize,
+    /// Whether the metadata of the namespace is other than what was applied last.
+    namespace_metadata: Option<bool>,
+    /// The state of the namespace, where orphans are looked for.
+    namespace_epoch: Option<u64>,
+}
+
+/// What a refresh goes by.
+struct Checked {
+    connection: Arc<ClusterConnection>,
+    project: Arc<AppProject>,
+    registered: Arc<[Cluster]>,
 }
 
 impl Refreshed {
@@ -118,13 +135,12 @@ impl Engine {
         let hold = self.load_hold(id).await?;
         let spec = &application.spec;
         let outcome = match self.checked(id, &application) {
-            Ok((connection, project)) => {
+            Ok(checked) => {
                 let resolved = self.resolve(spec.sources()).await;
                 self.refresh_with(
                     id,
                     &application,
-                    &connection,
-                    project,
+                    &checked,
                     resolved,
                     previous.as_ref(),
                     hold,
@@ -169,26 +185,81 @@ impl Engine {
         }
     }
 
-    pub(super) fn checked(
+    /// Compares an application as it would be with other sources, or with given manifests; nothing is kept of it. The inner
+    /// error is what stands in the way.
+    pub(super) async fn refresh_other(
         &self,
         id: &ApplicationId,
-        application: &Application,
-    ) -> Result<(Arc<ClusterConnection>, Arc<AppProject>), Trouble> {
+        application: &Arc<Application>,
+        manifests: &[String],
+    ) -> Result<Result<Arc<Refreshed>, String>, EngineError> {
+        let checked = match self.checked(id, application) {
+            Ok(checked) => checked,
+            Err(trouble) => return Ok(Err(trouble.message)),
+        };
+        let mut resolved = Ok(Vec::new());
+        for source in application.spec.sources() {
+            // Not one of those that are kept: it is asked for this once.
+            match (self.source.resolve(&reference(&source)).await, &mut resolved) {
+                (Ok(revision), Ok(resolved)) => resolved.push((source, revision)),
+                (Err(error), _) => {
+                    resolved = Err(Trouble::comparison(&error));
+                    break;
+                }
+                (Ok(_), Err(_)) => break,
+            }
+        }
+        if manifests.is_empty() {
+            let outcome = self
+                .refresh_with(id, application, &checked, resolved, None, None)
+                .await?;
+            return Ok(outcome.map_err(|trouble| trouble.message));
+        }
+        let mut objects = Vec::new();
+        for (i, text) in manifests.iter().enumerate() {
+            let name = format!("operation.sync.manifests[{i}]");
+            let options = gitops_manifest::yaml::ParseOptions::default();
+            let (parsed, diagnostics) = gitops_manifest::objects(&name, text, &options);
+            if !diagnostics.is_empty() {
+                let texts: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
+                return Ok(Err(texts.join("\n")));
+            }
+            objects.extend(parsed);
+        }
+        let (sources, revisions) = match resolved {
+            Ok(resolved) => resolved.into_iter().unzip(),
+            Err(trouble) => return Ok(Err(trouble.message)),
+        };
+        let outcome = self
+            .compare_with(
+                id,
+                application,
+                &checked,
+                (sources, revisions),
+                Desire::Given(objects),
+                None,
+            )
+            .await?;
+        Ok(outcome.map_err(|trouble| trouble.message))
+    }
+
+    fn checked(&self, id: &ApplicationId, application: &Application) -> Result<Checked, Trouble> {
         let spec = &application.spec;
         let project = self
             .project(spec.project())
             .ok_or_else(|| Trouble::spec(format!("project {:?} does not exist", spec.project())))?;
-        if id.namespace != self.options.control_namespace
-            && !names_namespace(&project.spec.source_namespaces, &id.namespace)
-        {
+        let control = &self.options.control_namespace;
+        if !project.permits_application_in(&id.namespace, control) {
             return Err(Trouble::spec(format!(
-                "application '{}' in namespace '{}' is not permitted to use project '{}': its sourceNamespaces are {}",
-                id.name,
+                "application {:?} in namespace {:?} is not permitted to use project {:?} \
+                 (spec.sourceNamespaces: {})",
+                application.name(),
                 id.namespace,
                 project.name(),
-                match project.spec.source_namespaces.join(", ") {
-                    list if list.is_empty() => "none".to_owned(),
-                    list => list,
+                if project.spec.source_namespaces.is_empty() {
+                    "none".to_owned()
+                } else {
+                    project.spec.source_namespaces.join(", ")
                 },
             )));
         }
@@ -202,10 +273,19 @@ impl Engine {
                 .check_repository(&source.repo_url)
                 .map_err(|denial| Trouble::spec(denial.to_string()))?;
         }
+        let registered = self.registered(spec.project());
         project
-            .check_destination(&connection.cluster, &spec.destination.namespace)
+            .check_destination(
+                &connection.cluster,
+                &spec.destination.namespace,
+                &registered,
+            )
             .map_err(|denial| Trouble::spec(denial.to_string()))?;
-        Ok((connection, project))
+        Ok(Checked {
+            connection,
+            project,
+            registered,
+        })
     }
 
     pub(super) async fn resolve(
@@ -220,16 +300,11 @@ impl Engine {
         Ok(resolved)
     }
 
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "the steps of one function, told apart for reading"
-    )]
-    pub(super) async fn refresh_with(
+    async fn refresh_with(
         &self,
         id: &ApplicationId,
         application: &Arc<Application>,
-        connection: &ClusterConnection,
-        project: Arc<AppProject>,
+        checked: &Checked,
         resolved: Result<Vec<(ApplicationSource, Revision)>, Trouble>,
         previous: Option<&Arc<Refreshed>>,
         hold: Option<Hold>,
@@ -249,11 +324,30 @@ impl Engine {
             (_, hold) => hold,
         };
         // A rollback needs no source: it holds even while Git is down.
-        let (sources, revisions) = match (resolved, &hold) {
-            (_, Some(hold)) => held(hold),
-            (Ok(resolved), None) => resolved.into_iter().unzip(),
+        let (pinned, desire) = match (resolved, hold) {
+            (_, Some(hold)) => (held(&hold), Desire::Held(hold)),
+            (Ok(resolved), None) => (resolved.into_iter().unzip(), Desire::Rendered),
             (Err(trouble), None) => return Ok(Err(trouble)),
         };
+        self.compare_with(id, application, checked, pinned, desire, previous)
+            .await
+    }
+
+    /// Works out what is desired and compares it with what is there.
+    async fn compare_with(
+        &self,
+        id: &ApplicationId,
+        application: &Arc<Application>,
+        checked: &Checked,
+        (sources, revisions): (Vec<ApplicationSource>, Vec<Revision>),
+        desire: Desire,
+        previous: Option<&Arc<Refreshed>>,
+    ) -> Result<Result<Arc<Refreshed>, Trouble>, EngineError> {
+        let Checked {
+            connection,
+            project,
+            registered,
+        } = checked;
         if !connection.live.is_loaded() {
             return Ok(Err(Trouble {
                 condition: "ComparisonError",
@@ -263,6 +357,10 @@ impl Engine {
                 ),
             }));
         }
+        let hold = match &desire {
+            Desire::Held(hold) => Some(hold),
+            _ => None,
+        };
         let discovery = match connection.target.discover().await {
             Ok(discovery) => discovery,
             Err(error) => return Ok(Err(Trouble::comparison(&error))),
@@ -272,16 +370,22 @@ impl Engine {
             std::sync::atomic::Ordering::Relaxed,
         );
         let instance = self.instance(id);
+        let namespace_epoch = project.spec.orphaned_resources.as_ref().map(|_| {
+            let live = connection.live.state();
+            live.namespace_epoch(&application.spec.destination.namespace)
+        });
         let fingerprint = Fingerprint {
             application: Arc::clone(application),
-            project: Arc::clone(&project),
+            project: Arc::clone(project),
             revisions: revisions
                 .iter()
                 .map(|revision: &Revision| revision.id.clone())
                 .collect(),
             epoch: connection.live.state().epoch(&instance),
-            hold: hold.as_ref().map(|hold| hold.entry),
+            hold: hold.map(|hold| hold.entry),
             kinds: discovery.kinds().len(),
+            namespace_metadata: self.namespace_metadata(id, application),
+            namespace_epoch,
         };
         if let Some(previous) = previous
             && previous.basis == fingerprint
@@ -291,8 +395,9 @@ impl Engine {
         let namespace = &application.spec.destination.namespace;
         let mut renderers = Vec::new();
         let mut conditions: Vec<(&'static str, String)> = Vec::new();
-        let rendered: Vec<Object> = match &hold {
-            Some(hold) => {
+        let rendered: Vec<Object> = match &desire {
+            Desire::Given(objects) => objects.clone(),
+            Desire::Held(hold) => {
                 conditions.push((
                     "RolledBackWarning",
                     format!(
@@ -305,7 +410,7 @@ impl Engine {
                 ));
                 self.history.objects(id, &hold.content).await?
             }
-            None => match self
+            Desire::Rendered => match self
                 .render_all(
                     id,
                     application,
@@ -349,18 +454,17 @@ impl Engine {
                 ))));
             }
         };
-        let own = ObjectKey::new(
-            "argoproj.io",
-            "Application",
-            id.namespace.clone(),
-            id.name.clone(),
-        );
+        let (shown, own) = (id.to_string(), own_key(id));
         let basis = Basis {
             application: &instance,
+            shown: &shown,
             itself: Some(&own),
             namespace,
             cluster: &connection.cluster,
-            project: &project,
+            project,
+            registered,
+            namespace_metadata: fingerprint.namespace_metadata,
+            compat: self.options.compat,
             discovery: &discovery,
             tracking,
             differ: &differ,
@@ -390,16 +494,59 @@ impl Engine {
                 conditions.push(("UnsupportedFieldWarning", warning.to_string()));
             }
         }
+        conditions.extend(project_conditions(project));
+        let orphans = self.orphans_of(&basis, connection, &comparison);
+        let warns = |rules: &OrphanedResources| rules.warn.unwrap_or(false);
+        if !orphans.is_empty() && project.spec.orphaned_resources.as_ref().is_some_and(warns) {
+            conditions.push((
+                "OrphanedResourceWarning",
+                format!("Application has {} orphaned resources", orphans.len()),
+            ));
+        }
         comparison.conditions = conditions;
         Ok(Ok(Arc::new(Refreshed {
+            orphans,
             revisions,
             renderers,
             sources,
             desired: prepared.objects.into(),
             comparison: Arc::new(comparison),
-            hold,
+            hold: hold.cloned(),
             basis: fingerprint,
         })))
+    }
+
+    /// Finds the orphans of an application's namespace, where its project wants to know of them.
+    fn orphans_of(
+        &self,
+        basis: &Basis<'_>,
+        connection: &ClusterConnection,
+        comparison: &Comparison,
+    ) -> Vec<ObjectKey> {
+        let Some(rules) = &basis.project.spec.orphaned_resources else {
+            return Vec::new();
+        };
+        let instances: HashSet<Str> = {
+            let ids = self.applications();
+            ids.iter().map(|id| self.instance(id)).collect()
+        };
+        let managed: HashSet<ObjectKey> =
+            comparison.resources.iter().map(|r| r.key.clone()).collect();
+        let search = orphans::Search {
+            namespace: basis.namespace,
+            managed: &managed,
+            tracking: basis.tracking,
+            rules,
+            exists: &|name| instances.contains(name),
+            permits: &|object| {
+                let checked =
+                    basis
+                        .project
+                        .check_object(object, true, basis.cluster, basis.registered);
+                checked.is_ok()
+            },
+        };
+        orphans::find(&connection.live.state(), &search)
     }
 
     async fn render_all(
@@ -534,10 +681,11 @@ impl Engine {
             );
         }
         let mut conditions = comparison.conditions.clone();
-        // Whether the last sync failed is for the decision on the next one to say.
-        let failed = |c: &&crate::application::Condition| c.kind == SYNC_ERROR;
-        if let Some(failed) = self.conditions_of(id).iter().find(failed) {
-            conditions.push((SYNC_ERROR, failed.message.clone()));
+        // Whether the last sync failed, and what the next one waits for, is for the decision on that one to say.
+        for condition in self.conditions_of(id) {
+            if let Some(kind) = OF_DECISION.into_iter().find(|kind| *kind == condition.kind) {
+                conditions.push((kind, condition.message));
+            }
         }
         self.set_conditions(id, conditions);
         let spec = &application.spec;
@@ -570,6 +718,7 @@ impl Engine {
         let resources = comparison
             .resources
             .iter()
+            .filter(|resource| resource.is_shown())
             .map(|resource| resource.to_wire())
             .collect();
         let summary = ApplicationSummary {
@@ -692,4 +841,44 @@ fn check_refs(sources: &[ApplicationSource]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Where the desired objects come from.
+enum Desire {
+    /// The sources are rendered.
+    Rendered,
+    /// They are given.
+    Given(Vec<Object>),
+    /// They are those of a rollback.
+    Held(Hold),
+}
+
+/// What users of a project should know of it.
+fn project_conditions(project: &AppProject) -> Vec<(&'static str, String)> {
+    let name = project.name();
+    let mut conditions = Vec::new();
+    for complaint in project.validate() {
+        conditions.push((
+            "InvalidProjectWarning",
+            format!("project {name:?}: {complaint}"),
+        ));
+    }
+    for window in &project.spec.sync_windows {
+        if !crate::windows::knows_zone(window) {
+            conditions.push((
+                "InvalidProjectWarning",
+                format!(
+                    "project {name:?}: spec.syncWindows: time zone {:?} is not known and counts as UTC",
+                    window.time_zone
+                ),
+            ));
+        }
+    }
+    for warning in AppProject::warnings(&project.to_object()).unwrap_or_default() {
+        conditions.push((
+            "UnsupportedFieldWarning",
+            format!("project {name:?}: {warning}"),
+        ));
+    }
+    conditions
 }

@@ -2,10 +2,11 @@ use std::sync::Arc;
 
 use gitops_manifest::Object;
 
+use super::operate::shared_resource;
 use super::record::settings;
 use super::world::ClusterWorld;
 use super::{Engine, EngineError, Hold, Next, OperationRecord, Refreshed, SyncRequest};
-use crate::application::{Application, OperationPhase, RetryStrategy};
+use crate::application::{Application, Operation, OperationPhase, RetryStrategy};
 use crate::comparison::shown_revision;
 use crate::diffing::Differ;
 use crate::plan::Plan;
@@ -27,14 +28,21 @@ impl Engine {
                 application: id.clone(),
             });
         }
-        let refreshed = self.ready(id).await?;
         let application = self
             .application(id)
             .ok_or_else(|| EngineError::NoSuchApplication {
                 application: id.clone(),
             })?;
-        self.guard_empty(id, &application, &refreshed, request.prune)?;
         let operation = request.to_operation(&application);
+        let refreshed = self.ready_for(id, &application, &operation).await?;
+        self.guard_empty(id, &application, &refreshed, request.prune)?;
+        let stage = self.stage(id)?;
+        if let Some(closed) = self.closed(&stage, true, None) {
+            return Err(EngineError::NotReady {
+                application: id.clone(),
+                reason: closed.message,
+            });
+        }
         self.begin(id, &application, operation, &refreshed, None)
             .await?;
         self.touch(id);
@@ -56,6 +64,71 @@ impl Engine {
                 })
             }
         }
+    }
+
+    /// Returns what an operation is to sync: what the source says, or what the operation itself does.
+    pub(super) async fn ready_for(
+        &self,
+        id: &ApplicationId,
+        application: &Arc<Application>,
+        operation: &Operation,
+    ) -> Result<Arc<Refreshed>, EngineError> {
+        let sync = operation.sync.clone().unwrap_or_default();
+        let given = !sync.revision.is_empty()
+            || !sync.revisions.is_empty()
+            || sync.source.is_some()
+            || !sync.sources.is_empty()
+            || !sync.manifests.is_empty();
+        if !given {
+            return self.ready(id).await;
+        }
+        let not_ready = |reason: String| EngineError::NotReady {
+            application: id.clone(),
+            reason,
+        };
+        let mut sources = application.spec.sources();
+        if !sync.sources.is_empty() {
+            sources.clone_from(&sync.sources);
+        } else if let Some(source) = &sync.source {
+            sources = vec![source.clone()];
+        }
+        let revisions = if sync.revisions.is_empty() {
+            vec![sync.revision.clone()]
+        } else {
+            sync.revisions.clone()
+        };
+        let automated = application.spec.automated().is_some() && !sync.dry_run;
+        for (source, revision) in sources.iter_mut().zip(revisions) {
+            if revision.is_empty() {
+                continue;
+            }
+            if automated && revision != source.target_revision {
+                return Err(not_ready(format!(
+                    "cannot sync to {revision}: automated sync is set to {}, and would go back to it",
+                    if source.target_revision.is_empty() {
+                        "HEAD"
+                    } else {
+                        &source.target_revision
+                    }
+                )));
+            }
+            source.target_revision = revision;
+        }
+        if automated && !sync.manifests.is_empty() {
+            return Err(not_ready(
+                "cannot sync given manifests while automated sync is on: it would go back to what the source says"
+                    .into(),
+            ));
+        }
+        let mut other = Application::clone(application);
+        other.spec.source_hydrator = None;
+        match sources.len() {
+            1 => (other.spec.source, other.spec.sources) = (sources.pop(), Vec::new()),
+            _ => other.spec.sources = sources,
+        }
+        self.refresh_other(id, &Arc::new(other), &sync.manifests)
+            .await?
+            .map_err(not_ready)
     }
 
     /// Refuses to delete everything, unless the application says that it may be empty.
@@ -108,26 +181,10 @@ impl Engine {
     pub(super) async fn stop(
         &self,
         id: &ApplicationId,
-        mut record: OperationRecord,
+        record: OperationRecord,
     ) -> Result<Next, EngineError> {
-        let scene = self.scene(id).await?;
-        let objects = self.objects_of(id, &record).await?;
-        record.objects = Some(Arc::clone(&objects));
-        let comparison = self.compare_for(id, &scene, &objects);
-        let input = self.input(&scene, &comparison, &record.settings);
-        let world = ClusterWorld {
-            engine: self,
-            id,
-            connection: &scene.connection,
-            project: &scene.project,
-            discovery: Arc::clone(&scene.discovery),
-            record: None,
-        };
-        record.state.terminate(&input, &world).await;
-        record.phase = record.state.phase();
-        record.message = record.state.message().to_owned();
-        record.operation.retry = RetryStrategy::default();
-        self.finish(id, record).await
+        self.cut_short(id, record, "Operation terminated".into())
+            .await
     }
 
     /// Brings back what an earlier sync applied, from the stored objects: no repository is asked. Until the
@@ -246,10 +303,10 @@ impl Engine {
         self.update().await?;
         let _turn = self.turn(id).await?;
         self.load(id).await?;
-        let refreshed = self.ready(id).await?;
         let scene = self.scene(id).await?;
-        self.guard_empty(id, &scene.application, &refreshed, request.prune)?;
         let operation = request.to_operation(&scene.application);
+        let refreshed = self.ready_for(id, &scene.application, &operation).await?;
+        self.guard_empty(id, &scene.application, &refreshed, request.prune)?;
         let now = self.clock.now();
         let settings = settings(
             &scene.application,
@@ -261,12 +318,15 @@ impl Engine {
         let world = ClusterWorld {
             engine: self,
             id,
-            connection: &scene.connection,
-            project: &scene.project,
-            discovery: Arc::clone(&scene.discovery),
+            scene: &scene,
             record: None,
         };
-        let (tasks, complaints) = SyncState::new().tasks(&input, &world);
+        let (tasks, mut complaints) = SyncState::new().tasks(&input, &world);
+        if settings.fail_on_shared
+            && let Some(shared) = shared_resource(&refreshed.comparison)
+        {
+            complaints.push(format!("Shared resource found: {shared}"));
+        }
         let differ = Differ::new(&scene.application.spec.ignore_differences).unwrap_or_default();
         Ok(Plan::new(
             id.clone(),
@@ -302,6 +362,12 @@ impl Engine {
             });
         }
         let scene = self.scene(id).await?;
+        if let Some(closed) = self.closed(&scene.stage, true, None) {
+            return Err(EngineError::NotReady {
+                application: id.clone(),
+                reason: closed.message,
+            });
+        }
         let differences = {
             let live = scene.connection.live.state();
             plan.differences(|key| live.get(key).cloned())
@@ -332,6 +398,7 @@ impl Engine {
             retry_count: 0,
             retry_at: None,
             rollback_of: None,
+            pinned: true,
             objects: Some(objects),
         };
         self.store.write(vec![put]).await?;

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use super::record::settings;
-use super::refresh::Trouble;
 use super::{ApplicationState, Engine, EngineError, Next, OperationRecord, Refreshed};
 use crate::application::{Application, Operation, OperationPhase, RevisionHistory, SyncOperation};
 use crate::sync::SyncState;
@@ -147,13 +146,15 @@ impl Engine {
             let reason = "Invalid operation request: no operation specified".to_owned();
             return self.refuse(id, &application, operation, reason).await;
         };
-        let refreshed = match overridden(&application, sync) {
-            Some(wanted) => match self.refresh_other(id, wanted).await? {
+        let given = || (!sync.manifests.is_empty()).then(|| Application::clone(&application));
+        let refreshed = match overridden(&application, sync).or_else(given) {
+            Some(wanted) => match self
+                .refresh_other(id, &Arc::new(wanted), &sync.manifests)
+                .await?
+            {
                 Ok(refreshed) => refreshed,
-                Err(trouble) => {
-                    return self
-                        .refuse(id, &application, operation, trouble.message)
-                        .await;
+                Err(reason) => {
+                    return self.refuse(id, &application, operation, reason).await;
                 }
             },
             None => match refreshed {
@@ -178,34 +179,7 @@ impl Engine {
         let record = self
             .begin(id, &application, operation, &refreshed, None)
             .await?;
-        self.step(id, record).await
-    }
-
-    /// Compares an application that is not the one that is known: other sources, other revisions.
-    async fn refresh_other(
-        &self,
-        id: &ApplicationId,
-        wanted: Application,
-    ) -> Result<Result<Arc<Refreshed>, Trouble>, EngineError> {
-        let (connection, project) = match self.checked(id, &wanted) {
-            Ok(checked) => checked,
-            Err(trouble) => return Ok(Err(trouble)),
-        };
-        let mut resolved = Vec::new();
-        for source in wanted.spec.sources() {
-            // Not one of those that are kept: it is asked for this once.
-            let revision = self
-                .source
-                .resolve(&super::resolve::reference(&source))
-                .await;
-            match revision {
-                Ok(revision) => resolved.push((source, revision)),
-                Err(error) => return Ok(Err(Trouble::comparison(&error))),
-            }
-        }
-        let wanted = Arc::new(wanted);
-        self.refresh_with(id, &wanted, &connection, project, Ok(resolved), None, None)
-            .await
+        self.step(id, record, Some(&refreshed)).await
     }
 
     /// Ends an operation that cannot be begun.
@@ -239,6 +213,7 @@ impl Engine {
             retry_count: 0,
             retry_at: None,
             rollback_of: None,
+            pinned: true,
             objects: Some(Arc::from([])),
         };
         self.store.write(vec![put]).await?;

@@ -1,16 +1,15 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use gitops_health::{Context, HealthStatus, assess};
 use gitops_manifest::{GroupVersionKind, Object, ObjectKey, Str, Value};
 
+use super::operate::Scene;
 use super::{ClusterConnection, Engine, OperationRecord};
-use crate::application::AppProject;
 use crate::sync::{HOOK_FINALIZER, Hooks, SyncPhase, SyncState, World, WriteMode, WriteRequest};
 use crate::{
-    ApiKind, ApplicationId, ApplyMode, ApplyOptions, DeleteOptions, Discovery, Effect,
-    Precondition, Propagation, TargetError,
+    ApiKind, ApplicationId, ApplyMode, ApplyOptions, DeleteOptions, Effect, Precondition,
+    Propagation, TargetError,
 };
 
 /// How often it is looked whether an object that must be made anew is gone.
@@ -20,9 +19,7 @@ const GONE_CHECKS: u32 = 50;
 pub(super) struct ClusterWorld<'a> {
     pub(super) engine: &'a Engine,
     pub(super) id: &'a ApplicationId,
-    pub(super) connection: &'a ClusterConnection,
-    pub(super) project: &'a AppProject,
-    pub(super) discovery: Arc<Discovery>,
+    pub(super) scene: &'a Scene,
     /// The operation, for keeping its state before hooks are made; absent while nothing is carried out.
     pub(super) record: Option<&'a OperationRecord>,
 }
@@ -30,7 +27,7 @@ pub(super) struct ClusterWorld<'a> {
 impl ClusterWorld<'_> {
     /// Notes in the cache what was written, so that the next step does not work on what was before.
     fn learn(&self, object: Object) {
-        self.connection.live.state().put(object);
+        self.scene.connection.live.state().put(object);
     }
 
     /// Tries out to make an object, under a name that nothing has.
@@ -48,7 +45,7 @@ impl ClusterWorld<'_> {
             validate: request.validate,
             ..ApplyOptions::default()
         };
-        match self.connection.target.apply(&fresh, &options).await {
+        match self.scene.target.apply(&fresh, &options).await {
             Ok(_) => Ok(format!(
                 "{}/{prefix} created (dry run)",
                 object.kind().to_lowercase()
@@ -63,7 +60,7 @@ impl ClusterWorld<'_> {
         options: &ApplyOptions,
     ) -> Result<crate::Applied, TargetError> {
         let key = object.key();
-        let target = &self.connection.target;
+        let target = &self.scene.target;
         let delete = DeleteOptions::new(Propagation::Foreground);
         match target.delete(&key, &delete).await {
             Ok(()) | Err(TargetError::NotFound { .. }) => {}
@@ -91,10 +88,12 @@ impl ClusterWorld<'_> {
 impl World for ClusterWorld<'_> {
     fn kind(&self, gvk: &GroupVersionKind) -> Result<Option<ApiKind>, String> {
         Ok(self
+            .scene
             .discovery
             .get(gvk)
             .or_else(|| {
-                self.discovery
+                self.scene
+                    .discovery
                     .preferred(&gvk.group_kind())
                     .filter(|kind| kind.gvk == *gvk)
             })
@@ -102,8 +101,11 @@ impl World for ClusterWorld<'_> {
     }
 
     fn permit(&self, object: &Object, kind: &ApiKind) -> Result<(), String> {
-        self.project
-            .check_object(object, kind.namespaced, &self.connection.cluster)
+        let Scene { stage, .. } = self.scene;
+        let cluster = &stage.connection.cluster;
+        stage
+            .project
+            .check_object(object, kind.namespaced, cluster, &stage.registered)
             .map_err(|denial| denial.to_string())
     }
 
@@ -114,7 +116,7 @@ impl World for ClusterWorld<'_> {
 
     async fn get(&self, key: &ObjectKey) -> Result<Option<Object>, String> {
         let object = self
-            .connection
+            .scene
             .target
             .get(key)
             .await
@@ -157,14 +159,16 @@ impl World for ClusterWorld<'_> {
             precondition,
             validate: request.validate,
         };
-        let mut result = self.connection.target.apply(object, &options).await;
-        if request.force
-            && !request.dry_run
-            && matches!(
-                result,
-                Err(TargetError::Invalid { .. } | TargetError::Conflict { .. })
-            )
-        {
+        let mut result = self.scene.target.apply(object, &options).await;
+        let refused = matches!(
+            result,
+            Err(TargetError::Invalid { .. } | TargetError::Conflict { .. })
+        );
+        if request.force && refused {
+            // What cannot be changed is made anew: so it is tried out as well.
+            if request.dry_run {
+                return self.try_out_anew(object, request).await;
+            }
             result = self.replace(object, &options).await;
         }
         let applied = result.map_err(|error| super::refresh::chain(&error))?;
@@ -187,7 +191,7 @@ impl World for ClusterWorld<'_> {
     async fn prune(&self, live: &Object, propagation: Propagation) -> Result<(), String> {
         let options =
             DeleteOptions::new(propagation).with_precondition(Precondition::Uid(live.uid().into()));
-        match self.connection.target.delete(&live.key(), &options).await {
+        match self.scene.target.delete(&live.key(), &options).await {
             Ok(()) | Err(TargetError::NotFound { .. }) => Ok(()),
             Err(error) => Err(error.to_string()),
         }
@@ -196,7 +200,7 @@ impl World for ClusterWorld<'_> {
     async fn delete_hook(&self, live: &Object) -> Result<bool, String> {
         let options = DeleteOptions::new(Propagation::Foreground)
             .with_precondition(Precondition::Uid(live.uid().into()));
-        match self.connection.target.delete(&live.key(), &options).await {
+        match self.scene.target.delete(&live.key(), &options).await {
             Ok(()) => Ok(true),
             Err(TargetError::NotFound { .. }) => Ok(false),
             Err(error) => Err(error.to_string()),
@@ -207,7 +211,7 @@ impl World for ClusterWorld<'_> {
         // The object may have changed since it was seen; what is taken off is one entry of a list.
         for _ in 0..5 {
             let current = self
-                .connection
+                .scene
                 .target
                 .get(&live.key())
                 .await
@@ -232,7 +236,7 @@ impl World for ClusterWorld<'_> {
                 precondition,
                 ..ApplyOptions::default()
             };
-            match self.connection.target.apply(&object, &options).await {
+            match self.scene.target.apply(&object, &options).await {
                 Ok(applied) => {
                     self.learn(applied.object);
                     return Ok(());

@@ -23,10 +23,6 @@ pub enum HookType {
     SyncFail,
     /// Never.
     Skip,
-    /// Before the application is deleted.
-    PreDelete,
-    /// After the application is deleted.
-    PostDelete,
 }
 
 impl HookType {
@@ -39,8 +35,6 @@ impl HookType {
             Self::PostSync => "PostSync",
             Self::SyncFail => "SyncFail",
             Self::Skip => "Skip",
-            Self::PreDelete => "PreDelete",
-            Self::PostDelete => "PostDelete",
         }
     }
 
@@ -51,8 +45,6 @@ impl HookType {
             Self::PostSync,
             Self::SyncFail,
             Self::Skip,
-            Self::PreDelete,
-            Self::PostDelete,
         ]
         .into_iter()
         .find(|hook| hook.as_str() == text)
@@ -62,8 +54,6 @@ impl HookType {
         match text {
             "pre-install" | "pre-upgrade" => Some(Self::PreSync),
             "post-install" | "post-upgrade" => Some(Self::PostSync),
-            "pre-delete" => Some(Self::PreDelete),
-            "post-delete" => Some(Self::PostDelete),
             _ => None,
         }
     }
@@ -74,7 +64,7 @@ impl HookType {
             Self::Sync => Some(SyncPhase::Sync),
             Self::PostSync => Some(SyncPhase::PostSync),
             Self::SyncFail => Some(SyncPhase::SyncFail),
-            Self::Skip | Self::PreDelete | Self::PostDelete => None,
+            Self::Skip => None,
         }
     }
 }
@@ -128,8 +118,12 @@ pub struct Hooks {
     pub is_hook: bool,
     /// Whether the object is marked to be skipped.
     pub skip: bool,
-    /// The known types, in order of appearance.
+    /// The known types of a sync, in order of appearance.
     pub types: Vec<HookType>,
+    /// Whether the object runs before the application is deleted.
+    pub before_deletion: bool,
+    /// Whether the object runs after the application is deleted.
+    pub after_deletion: bool,
     /// When the object is deleted.
     pub delete_policies: Vec<HookDeletePolicy>,
 }
@@ -165,6 +159,10 @@ impl Hooks {
         if delete_policies.is_empty() {
             delete_policies.push(HookDeletePolicy::BeforeHookCreation);
         }
+        let named = |own: &str, of_helm: &str| {
+            list(argo.unwrap_or_default()).any(|item| item == own)
+                || list(helm.unwrap_or_default()).any(|item| item == of_helm)
+        };
         let skip = types == [HookType::Skip];
         let is_hook = if argo.is_some() {
             !skip
@@ -174,6 +172,8 @@ impl Hooks {
         Self {
             is_hook,
             skip,
+            before_deletion: named("PreDelete", "pre-delete"),
+            after_deletion: named("PostDelete", "post-delete"),
             types,
             delete_policies,
         }
@@ -185,11 +185,22 @@ impl Hooks {
         self.is_hook && self.types.is_empty()
     }
 
+    /// Whether the object is made at the deletion of the application.
+    #[must_use]
+    pub const fn is_of_deletion(&self) -> bool {
+        self.before_deletion || self.after_deletion
+    }
+
+    /// Whether the object is a hook of some phase of a sync.
+    #[must_use]
+    pub fn takes_part_in_sync(&self) -> bool {
+        self.types.iter().any(|hook| hook.phase().is_some())
+    }
+
     /// Whether the object belongs to the deletion of the application alone.
     #[must_use]
     pub fn is_delete_only(&self) -> bool {
-        let delete = |hook: &HookType| matches!(hook, HookType::PreDelete | HookType::PostDelete);
-        self.types.iter().any(delete) && self.types.iter().all(delete)
+        self.is_of_deletion() && !self.takes_part_in_sync()
     }
 
     /// Returns the phases that the object takes part in, in their order.

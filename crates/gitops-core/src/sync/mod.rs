@@ -135,6 +135,10 @@ pub struct SyncSettings {
     pub propagation: Propagation,
     /// The objects to sync; `None` for all. A sync of some runs no hooks.
     pub selection: Option<Vec<ObjectKey>>,
+    /// Whether an object that is another application's as well is an error.
+    pub fail_on_shared: bool,
+    /// Whether fields whose differences do not count are left as they are.
+    pub respect_ignored: bool,
 }
 
 /// How an object is written.

@@ -93,6 +93,14 @@ impl SyncState {
         &self.results
     }
 
+    /// Whether a hook runs.
+    #[must_use]
+    pub fn runs_hook(&self) -> bool {
+        self.results.iter().any(|result| {
+            result.hook.is_some() && matches!(result.state, Some(OperationPhase::Running))
+        })
+    }
+
     /// Brings a state that was read from a store back into use.
     #[must_use]
     pub fn restored(mut self) -> Self {

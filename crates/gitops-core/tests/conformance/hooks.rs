@@ -12,13 +12,7 @@ fn conformance_sync_hooks() {
         let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata});
         let object = Object::try_from(object).map_err(|error| error.to_string())?;
         let hooks = Hooks::of(&object);
-        // Deletion hooks are kept apart: the cases tell of the types of a sync.
-        let types: Vec<&str> = hooks
-            .types
-            .iter()
-            .map(|t| t.as_str())
-            .filter(|t| !t.ends_with("Delete"))
-            .collect();
+        let types: Vec<&str> = hooks.types.iter().map(|t| t.as_str()).collect();
         let found = json!({
             "isHook": hooks.is_hook,
             "skip": hooks.skip,

@@ -1,11 +1,14 @@
 //! Cases recorded from Argo CD.
 
 mod autosync;
+mod comparison;
 mod hooks;
 mod order;
 mod project;
+mod rbac;
 mod scenarios;
 mod tracking;
+mod windows;
 
 use std::path::PathBuf;
 

@@ -1,6 +1,9 @@
-use gitops_core::application::{AppProjectSpec, ResourceRule};
+use gitops_core::application::{AppProject, AppProjectSpec, ProjectRole, ResourceRule};
 use gitops_core::glob::{Syntax, matches};
-use gitops_core::project::{Cluster, permits_destination, permits_kind, permits_repository};
+use gitops_core::project::{
+    Cluster, check_group_name, check_policy, check_role_name, is_policy_object,
+    permits_destination, permits_kind, permits_repository,
+};
 use gitops_manifest::{GroupKind, Value};
 
 use super::check;
@@ -93,5 +96,97 @@ fn conformance_project_resources() {
         let namespaced = case["namespaced"].as_bool().unwrap_or_default();
         let found = permits_kind(&spec, &kind, text("resourceName"), namespaced).is_ok();
         expect(&case["permitted"], found)
+    });
+}
+
+#[test]
+fn conformance_project_app_namespaces() {
+    check("project", "app-namespaces.json", |case| {
+        let spec = AppProjectSpec {
+            source_namespaces: read(&case["sourceNamespaces"])?,
+            ..Default::default()
+        };
+        let text = |field: &str| case[field].as_str().unwrap_or_default();
+        let project = AppProject::new("team", spec);
+        let found = project.permits_application_in(text("namespace"), text("controllerNamespace"));
+        expect(&case["permitted"], found)
+    });
+}
+
+/// Compares whether something is valid, and the first complaint.
+fn valid(case: &Value, complaint: Option<&str>) -> Result<(), String> {
+    expect(&case["valid"], complaint.is_none())?;
+    let wanted = case["message"].as_str();
+    if wanted.is_some() && wanted != complaint {
+        return Err(format!("expected {wanted:?}, found {complaint:?}"));
+    }
+    Ok(())
+}
+
+#[test]
+fn conformance_project_validation() {
+    check("project", "validation.json", |case| {
+        let name = case["project"].as_str().unwrap_or_default();
+        let project = AppProject::new(name, read(&case["spec"])?);
+        let complaints = project.validate();
+        valid(case, complaints.first().map(|c| c.message.as_str()))
+    });
+}
+
+#[test]
+fn conformance_project_names() {
+    check("project", "names.json", |case| {
+        let text = |field: &str| case[field].as_str().unwrap_or_default();
+        let outcome = match text("type") {
+            "groupName" => check_group_name(text("value")),
+            "roleName" => check_role_name(text("value")),
+            "policy" => check_policy(text("project"), text("role"), text("policy")),
+            "policyObject" if is_policy_object(text("project"), text("object")) => Ok(()),
+            "policyObject" => Err(String::new()),
+            other => return Err(format!("unknown type {other}")),
+        };
+        valid(case, outcome.err().as_deref())
+    });
+}
+
+#[test]
+fn conformance_project_policies() {
+    check("project", "policies.json", |case| {
+        let roles: Vec<ProjectRole> = read(&case["roles"])?;
+        let spec = AppProjectSpec {
+            roles,
+            ..Default::default()
+        };
+        let project = AppProject::new(case["project"].as_str().unwrap_or_default(), spec);
+        super::same(
+            "",
+            &case["lines"],
+            &serde_json::json!(project.policy_lines()).into(),
+        )
+    });
+}
+
+#[test]
+fn conformance_project_impersonation() {
+    check("project", "impersonation.json", |case| {
+        let spec = AppProjectSpec {
+            destination_service_accounts: read(&case["destinationServiceAccounts"])?,
+            ..Default::default()
+        };
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let cluster = Cluster {
+            server: text(&case["cluster"]["server"]).into(),
+            name: text(&case["cluster"]["name"]).into(),
+        };
+        let found = AppProject::new("team", spec).service_account(
+            &cluster,
+            &text(&case["destinationNamespace"]),
+            &text(&case["applicationNamespace"]),
+        );
+        let account = match found {
+            Ok(account) => account.map(|account| account.user).unwrap_or_default(),
+            Err(error) => error.to_string(),
+        };
+        super::same("", &case["account"], &account.into())
     });
 }

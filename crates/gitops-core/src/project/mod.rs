@@ -1,4 +1,9 @@
-//! What a project permits: repositories, destinations, kinds. The rules are those of Argo CD 3.6.
+//! What a project permits: repositories, destinations, kinds, namespaces of applications; in whose name it is synced;
+//! and whether it is well-formed. The rules are those of Argo CD 3.6.
+
+mod accounts;
+mod namespaces;
+mod validation;
 
 use std::fmt;
 
@@ -6,6 +11,12 @@ use gitops_manifest::{GroupKind, Str};
 
 use crate::application::{AppProject, AppProjectSpec, ApplicationDestination, ResourceRule};
 use crate::glob::{Glob, Syntax, matches, matches_or_denied};
+
+pub use accounts::{AccountError, ServiceAccount};
+pub use namespaces::lists_namespace;
+pub use validation::{
+    InvalidField, check_group_name, check_policy, check_role_name, is_policy_object,
+};
 
 /// A rule of a project that was broken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -240,12 +251,17 @@ impl AppProject {
         })
     }
 
-    /// Checks a destination.
+    /// Checks a destination. `registered` are the clusters that belong to the project alone.
     ///
     /// # Errors
     /// The rule that refuses it.
-    pub fn check_destination(&self, cluster: &Cluster, namespace: &str) -> Result<(), Denial> {
-        if permits_destination(&self.spec, cluster, namespace, &[]) {
+    pub fn check_destination(
+        &self,
+        cluster: &Cluster,
+        namespace: &str,
+        registered: &[Cluster],
+    ) -> Result<(), Denial> {
+        if permits_destination(&self.spec, cluster, namespace, registered) {
             return Ok(());
         }
         let server = if cluster.server.is_empty() {
@@ -261,7 +277,8 @@ impl AppProject {
         })
     }
 
-    /// Checks an object: its kind, and its namespace as a destination.
+    /// Checks an object: its kind, and its namespace as a destination. `registered` are the clusters that belong to the
+    /// project alone.
     ///
     /// # Errors
     /// The rule that refuses it.
@@ -270,6 +287,7 @@ impl AppProject {
         object: &gitops_manifest::Object,
         namespaced: bool,
         cluster: &Cluster,
+        registered: &[Cluster],
     ) -> Result<(), Denial> {
         let kind = object.group_kind();
         permits_kind(&self.spec, &kind, object.name(), namespaced).map_err(|rule| {
@@ -280,7 +298,7 @@ impl AppProject {
                 rule,
             }
         })?;
-        if namespaced && !permits_destination(&self.spec, cluster, object.namespace(), &[]) {
+        if namespaced && !permits_destination(&self.spec, cluster, object.namespace(), registered) {
             return Err(Denial::Namespace {
                 project: self.name().into(),
                 namespace: object.namespace().into(),

@@ -1,0 +1,9 @@
+//! What the engine does about windows, deletion, projects, options and other applications, on a cluster in memory.
+#![allow(clippy::disallowed_methods)]
+
+mod bed;
+mod deletion;
+mod options;
+mod project;
+mod running;
+mod tracking;
