@@ -151,6 +151,29 @@ fn hooks_of_the_default_policy_stay_where_argo_cd_lets_them() {
 }
 
 #[test]
+fn hooks_run_while_git_is_down() {
+    let bed = Bed::new(&[
+        (
+            "web/before.yaml",
+            job("before", "tool:1", "argocd.argoproj.io/hook: PreDelete"),
+        ),
+        ("web/a.yaml", config("a", "one")),
+    ]);
+    let engine = bed.engine(|_| {});
+    install(
+        &bed,
+        &with_finalizers(application("web", "web"), &[CASCADE]),
+    );
+    bed.settle(&engine);
+    bed.source.set_reachable(super::bed::REPO, false);
+    delete(&bed, &engine, "web");
+    assert!(bed.get("Job", "before").is_some());
+    bed.run(&engine, 60);
+    assert!(application_object(&bed, "web").is_none());
+    assert_eq!(bed.value("a"), None);
+}
+
+#[test]
 fn a_hook_that_fails_keeps_the_objects_and_is_made_anew() {
     let bed = Bed::new(&[
         (
