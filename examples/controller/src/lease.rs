@@ -14,7 +14,7 @@ use gitops::{
 };
 use serde_json::json;
 
-/// The annotation by which a replica without work asks for a shard of one that has several.
+/// The annotation by which a replica with less work asks for a shard of one that has more.
 const WANTED: &str = "gitops.dev/wanted-by";
 
 /// How leases are taken and kept.
@@ -149,12 +149,11 @@ impl Shards {
                 }
             }
         }
-        // One without work asks the one with the most, where that has more than one.
-        if self.held.is_empty()
-            && let Some((_, shards)) = holders
-                .iter()
-                .max_by_key(|(_, shards)| shards.len())
-                .filter(|(_, shards)| shards.len() > 1)
+        // One with less work asks the one with the most for a shard, until none has two more than another.
+        if let Some((_, shards)) = holders
+            .iter()
+            .max_by_key(|(_, shards)| shards.len())
+            .filter(|(_, shards)| shards.len() > self.held.len() + 1)
             && let Some(shard) = shards.last()
         {
             let patch =
@@ -203,9 +202,11 @@ impl Shards {
             return Ok(String::new());
         }
         if !ours {
-            // Whoever has work leaves a free shard to others for a while.
-            let patient = self.held.is_empty() || now.since(seen_at) >= self.options.duration * 2;
-            if !left || !patient {
+            // Whoever has work leaves a free shard to others for a while, unless it was let go of for him.
+            let turn = self.held.is_empty()
+                || lease.annotation(WANTED) == Some(&*self.options.identity)
+                || now.since(seen_at) >= self.options.duration * 2;
+            if !left || !turn {
                 return Ok(holder);
             }
         }
@@ -279,7 +280,6 @@ impl Shards {
         }
         let now = micro_time(self.clock.now());
         let patch = Value::from(json!({
-            "metadata": {"annotations": {WANTED: null}},
             "spec": {"holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": now, "acquireTime": now},
         }));
         let options = gitops::PatchOptions::new(&*self.options.name)

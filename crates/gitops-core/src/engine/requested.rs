@@ -99,8 +99,11 @@ impl Engine {
             let Some(state) = known.applications.get_mut(id) else {
                 return;
             };
-            let Some(hard) = state.refresh.take() else {
-                return;
+            // An operation is asked for now: it is of what the sources say now.
+            let hard = match (state.refresh.take(), &state.pending) {
+                (Some(hard), _) => hard,
+                (None, Some(_)) => false,
+                (None, None) => return,
             };
             if hard {
                 state.refreshed = None;
