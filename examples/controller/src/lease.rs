@@ -90,6 +90,8 @@ pub(crate) struct Shards {
     seen: BTreeMap<u32, Seen>,
     /// The shards that are held, with the time of the last renewal.
     held: BTreeMap<u32, Timestamp>,
+    /// The leases that are held, as they were written last.
+    own: BTreeMap<u32, Object>,
 }
 
 impl Shards {
@@ -104,6 +106,7 @@ impl Shards {
             options,
             seen: BTreeMap::new(),
             held: BTreeMap::new(),
+            own: BTreeMap::new(),
         }
     }
 
@@ -171,11 +174,28 @@ impl Shards {
     async fn look(&mut self, shard: u32) -> Result<String, TargetError> {
         let key = self.options.key(shard);
         let now = self.clock.now();
+        if let Some(last) = self.own.remove(&shard) {
+            // While nobody else writes it, one request renews it.
+            let patch = Value::from(json!({"spec": {"renewTime": micro_time(now)}}));
+            let options = gitops::PatchOptions::new(&*self.options.name)
+                .with_precondition(Precondition::unchanged(Some(&last)));
+            match self.target.patch(&key, &patch, &options).await {
+                Ok(renewed) => {
+                    self.own.insert(shard, renewed);
+                    return Ok(self.options.identity.clone());
+                }
+                Err(TargetError::Changed { .. } | TargetError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
         let Some(lease) = self.target.get(&key).await? else {
             let lease = self.lease(&key, None, now, 0);
             let options = self.write(ApplyMode::Create, Precondition::Absent);
             return match self.target.apply(&lease, &options).await {
-                Ok(_) => Ok(self.options.identity.clone()),
+                Ok(applied) => {
+                    self.own.insert(shard, applied.object);
+                    Ok(self.options.identity.clone())
+                }
                 Err(TargetError::AlreadyExists { .. } | TargetError::Changed { .. }) => {
                     Ok(String::new())
                 }
@@ -218,7 +238,10 @@ impl Shards {
         let renewed = self.lease(&key, Some(&lease).filter(|_| ours), now, transitions);
         let options = self.write(ApplyMode::Replace, Precondition::unchanged(Some(&lease)));
         match self.target.apply(&renewed, &options).await {
-            Ok(_) => Ok(self.options.identity.clone()),
+            Ok(applied) => {
+                self.own.insert(shard, applied.object);
+                Ok(self.options.identity.clone())
+            }
             // Somebody was faster: who, is seen the next time.
             Err(TargetError::Changed { .. } | TargetError::NotFound { .. }) if !ours => {
                 Ok(String::new())
@@ -268,6 +291,7 @@ impl Shards {
 
     async fn release(&mut self, shard: u32) -> Result<(), TargetError> {
         self.held.remove(&shard);
+        self.own.remove(&shard);
         let key = self.options.key(shard);
         let Some(lease) = self.target.get(&key).await? else {
             return Ok(());
