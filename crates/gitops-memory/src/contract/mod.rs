@@ -12,6 +12,7 @@
 //! assert!(failures.is_empty(), "{failures:?}");
 //! ```
 
+mod effects;
 mod lifecycle;
 mod writes;
 
@@ -73,6 +74,11 @@ pub async fn check(target: &dyn Target, clock: &dyn Clock, namespace: &str) -> V
         writes::preconditions_hold_or_refuse,
         writes::what_is_not_there_is_told_apart,
         writes::what_is_invalid_is_refused,
+        effects::an_object_that_must_be_absent_is_made_or_left,
+        effects::a_dry_run_tells_what_the_write_will_do,
+        effects::what_an_object_says_of_itself_is_expected,
+        effects::server_side_apply_takes_over_from_client_side_apply,
+        effects::what_has_no_name_or_place_is_refused,
         lifecycle::a_scope_limits_a_snapshot,
         lifecycle::a_watch_goes_on_from_a_snapshot,
         lifecycle::a_finalizer_keeps_an_object,

@@ -14,6 +14,9 @@ use super::{CONTROLLER, Server, collect, definition, prepare};
 /// The annotation in which client-side apply keeps what it wrote.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
+/// The manager in whose name `kubectl apply` writes on the client's side.
+const CLIENT_SIDE: &str = "kubectl-client-side-apply";
+
 /// Fields of `metadata` that the server alone writes.
 const SERVER_FIELDS: [&str; 6] = [
     "uid",
@@ -166,7 +169,16 @@ impl Server {
         strip(&mut desired);
         let merged = match options.mode {
             ApplyMode::ServerSide => {
-                let written = structured::apply(Some(&in_version), &desired, &write, &self.schemas);
+                // What client-side apply owns is taken over first, as a client does before its first apply.
+                let migrated = if options.dry_run {
+                    None
+                } else {
+                    let migrated =
+                        structured::migrate_to_apply(&in_version, &[CLIENT_SIDE], &options.manager);
+                    migrated.map_err(|error| invalid(key, error.to_string()))?
+                };
+                let base = migrated.as_ref().unwrap_or(&in_version);
+                let written = structured::apply(Some(base), &desired, &write, &self.schemas);
                 written.map_err(|error| refused(key, error))?.object
             }
             ApplyMode::ClientSide => {
