@@ -112,7 +112,7 @@ impl HelmRenderer {
 
     fn values(&self, files: &Files<'_>, helm: &HelmSource) -> Result<Values, String> {
         let told = |error: gitops_helm::Error| error.helm_text();
-        let mut values = Values::new();
+        let mut values = Values::of(version_of(helm)?);
         for place in files.list(&helm.value_files, helm.ignore_missing_value_files)? {
             let bytes = self.read(files, &place)?;
             values.merge_yaml(&place.to_string(), bytes).map_err(told)?;
@@ -195,16 +195,7 @@ impl HelmRenderer {
                 own.to_owned()
             }
         };
-        let mut settings = gitops_helm::RenderOptions::default();
-        settings.helm_version = match helm.version.as_str() {
-            "" | "v3" => HelmVersion::V3,
-            "v4" => HelmVersion::V4,
-            other => {
-                return Err(format!(
-                    "helm.version: {other:?} is not supported; there are v3 and v4"
-                ));
-            }
-        };
+        let mut settings = gitops_helm::RenderOptions::of(version_of(helm)?);
         settings.release.name = given(&helm.release_name, &options.application);
         let namespace = given(&helm.namespace, &options.namespace);
         if !namespace.is_empty() {
@@ -292,6 +283,17 @@ impl HelmRenderer {
             .on_cluster(true)
             .on_revision(environment.asked_for_revision());
         Ok(Rendered::new(objects, warnings).resting_on(basis))
+    }
+}
+
+/// Returns the version of Helm that an application wants.
+fn version_of(helm: &HelmSource) -> Result<HelmVersion, String> {
+    match helm.version.as_str() {
+        "" | "v3" => Ok(HelmVersion::V3),
+        "v4" => Ok(HelmVersion::V4),
+        other => Err(format!(
+            "helm.version: {other:?} is not supported; there are v3 and v4"
+        )),
     }
 }
 
