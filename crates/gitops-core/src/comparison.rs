@@ -215,8 +215,9 @@ impl Comparison {
                         input.hooks.push((desired.clone(), resource.live.clone()));
                     }
                 }
-                // What is there, is not wanted and is not known to be ours to delete stays.
-                (None, _) if !resource.requires_pruning => {}
+                // What is there, is not wanted and is not known to be ours to delete stays. A hook goes along, as the desired
+                // one may get its name only in the sync; no hook is pruned.
+                (None, _) if !resource.requires_pruning && !resource.hook => {}
                 _ => input.pairs.push(Pair {
                     desired: resource.desired.clone(),
                     live: resource.live.clone(),

@@ -34,8 +34,8 @@ use crate::observer::Observers;
 use crate::project::Cluster;
 use crate::tracking::Tracking;
 use crate::{
-    ApplicationId, Clock, Event, EventKind, Execution, HistoryEntry, Observer, Renderer, Source, SourceRef,
-    Store, StoreError, SystemClock, Target, TargetError,
+    ApplicationId, Clock, Event, EventKind, Execution, HistoryEntry, Observer, Renderer, Source,
+    SourceRef, Store, StoreError, SystemClock, Target, TargetError,
 };
 
 pub use discover::{LiveView, REFRESH, Requests};

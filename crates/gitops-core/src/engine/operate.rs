@@ -16,10 +16,7 @@ use crate::history::Limits;
 use crate::project::Cluster;
 use crate::retry::{delay, may_retry};
 use crate::sync::{SyncInput, SyncSettings, SyncState};
-use crate::{
-    ApplicationId, Discovery, EventKind, Execution, History, StoreError, Target,
-    Write,
-};
+use crate::{ApplicationId, Discovery, EventKind, Execution, History, StoreError, Target, Write};
 
 /// What an operation acts on, before the cluster was asked anything.
 pub(super) struct Stage {
@@ -698,7 +695,15 @@ impl Engine {
         };
         batch.extend(
             self.history
-                .conclude(id, execution, deployed, &objects, held.as_ref(), limits, self.next_entry(id))
+                .conclude(
+                    id,
+                    execution,
+                    deployed,
+                    &objects,
+                    held.as_ref(),
+                    limits,
+                    self.next_entry(id),
+                )
                 .await?
                 .1,
         );

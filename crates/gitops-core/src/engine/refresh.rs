@@ -200,7 +200,10 @@ impl Engine {
         let mut resolved = Ok(Vec::new());
         for source in application.spec.sources() {
             // Not one of those that are kept: it is asked for this once.
-            match (self.source.resolve(&reference(&source)).await, &mut resolved) {
+            match (
+                self.source.resolve(&reference(&source)).await,
+                &mut resolved,
+            ) {
                 (Ok(revision), Ok(resolved)) => resolved.push((source, revision)),
                 (Err(error), _) => {
                     resolved = Err(Trouble::comparison(&error));

@@ -462,3 +462,20 @@ fn what_is_still_going_away_is_not_healed() {
     bed.settle(&engine);
     assert_eq!(sync_status(&engine, &id), SyncStatusCode::Synced);
 }
+
+#[test]
+fn a_hook_that_gets_its_name_from_the_sync_is_awaited_and_found_again() {
+    let named = job("first", "tool:1", "argocd.argoproj.io/hook: PreSync");
+    let bed = Bed::new(&[
+        (
+            "web/hook.yaml",
+            named.replace("{name: first,", "{generateName: first-,"),
+        ),
+        ("web/a.yaml", config("a", "one")),
+    ]);
+    let engine = bed.engine(|_| {});
+    let id = engine.set_application(application("web", "web"));
+    bed.settle(&engine);
+    assert_eq!(bed.value("a").as_deref(), Some("one"));
+    assert_eq!(phase(&engine, &id), Some(OperationPhase::Succeeded));
+}
