@@ -9,12 +9,15 @@ use crate::normalize::quantity;
 /// Where a daemon set keeps how often its template has changed.
 const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 
-/// Brings a value into the form that conversion gives it. `kind` is that of the object.
-pub(super) fn convert(value: &mut Value, group: &str, kind: &str) {
+/// Brings a value into the form that conversion gives it. `object` says of which kind and version it is.
+pub(super) fn convert(value: &mut Value, object: &Object) {
     let Some(map) = value.as_object_mut() else {
         return;
     };
-    match (group, kind) {
+    match (object.group(), object.kind()) {
+        ("autoscaling", "HorizontalPodAutoscaler") if object.version() == "v1" => {
+            scale_by_cpu(map);
+        }
         ("", "Secret") if map.contains_key("stringData") => convert_secret(map),
         ("apps", "DaemonSet") => {
             let known = map
@@ -55,6 +58,25 @@ fn convert_secret(secret: &mut Map) {
     }
 }
 
+/// Without any metric, an autoscaler goes by the use of CPU. Version 1 has the other metrics in an annotation.
+fn scale_by_cpu(autoscaler: &mut Map) {
+    let others = autoscaler.get("metadata").and_then(|metadata| {
+        metadata.at(&["annotations", "autoscaling.alpha.kubernetes.io/metrics"])
+    });
+    if others.is_some() {
+        return;
+    }
+    let Some(spec) = autoscaler.get_mut("spec").and_then(Value::as_object_mut) else {
+        return;
+    };
+    if spec
+        .get("targetCPUUtilizationPercentage")
+        .is_none_or(Value::is_null)
+    {
+        spec.insert("targetCPUUtilizationPercentage", 80);
+    }
+}
+
 fn set_template_generation(daemon_set: &mut Map, generation: i64) {
     daemon_set
         .entry_object("metadata")
@@ -86,6 +108,23 @@ pub(super) fn prepare(object: &mut Object, live: Option<&Object>) {
                 None => *finalizers = Value::from(vec![own]),
             }
         }
+        ("", "Service", None) => {
+            let spec = object.as_map_mut().entry_object("spec");
+            let first = spec.get("clusterIP").and_then(Value::as_str);
+            if let Some(first) = first.filter(|address| !address.is_empty())
+                && !spec.contains_key("clusterIPs")
+            {
+                let all = Value::from(vec![Value::from(Str::from(first))]);
+                spec.insert("clusterIPs", all);
+            }
+        }
+        ("rbac.authorization.k8s.io", "Role" | "ClusterRole", _) => {
+            without_empty_list(object, "rules");
+        }
+        ("discovery.k8s.io", "EndpointSlice", _) => {
+            without_empty_list(object, "endpoints");
+            without_empty_list(object, "ports");
+        }
         ("", "Pod", None) => {
             let class = quality(object);
             let status = object.as_map_mut().entry_object("status");
@@ -96,12 +135,22 @@ pub(super) fn prepare(object: &mut Object, live: Option<&Object>) {
     }
 }
 
+/// In storage an empty list is none, and a field that is always written is null then.
+fn without_empty_list(object: &mut Object, field: &str) {
+    if let Some(list) = object.as_map_mut().get_mut(field)
+        && list.as_array().is_some_and(|list| list.is_empty())
+    {
+        *list = Value::Null;
+    }
+}
+
 /// The quality of service of a pod, by what its containers ask for.
 fn quality(pod: &Object) -> &'static str {
     let containers = ["containers", "initContainers"]
         .into_iter()
         .filter_map(|list| pod.at(&["spec", list])?.as_array())
         .flatten();
+    let same = |a: &str, b: &str| a == b || quantity::same(a, b);
     let (mut any, mut guaranteed) = (false, true);
     for container in containers {
         for resource in ["cpu", "memory"] {
@@ -110,12 +159,12 @@ fn quality(pod: &Object) -> &'static str {
                 let text = amount
                     .as_str()
                     .map_or_else(|| amount.to_json(), str::to_owned);
-                (!quantity::same(&text, "0")).then_some(text)
+                (!same(&text, "0")).then_some(text)
             };
             let (request, limit) = (amount("requests"), amount("limits"));
             any |= request.is_some() || limit.is_some();
             guaranteed &= match (&request, &limit) {
-                (Some(request), Some(limit)) => quantity::same(request, limit),
+                (Some(request), Some(limit)) => same(request, limit),
                 (None, Some(_)) => true,
                 _ => false,
             };

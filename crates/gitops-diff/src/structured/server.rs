@@ -310,7 +310,7 @@ impl<'s> Request<'s> {
         if !self.ty.is_built_in() {
             return fill_defaults(&value, self.ty).unwrap_or(value);
         }
-        registry::convert(&mut value, self.object.group(), self.object.kind());
+        registry::convert(&mut value, self.object);
         match as_written(value, self.ty) {
             // What is filled in has zero values of its own.
             Value::Object(map) => {
