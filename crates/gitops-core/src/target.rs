@@ -176,7 +176,8 @@ pub enum WatchEvent {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ApplyMode {
-    /// Server-side apply: the field manager owns what it sends.
+    /// Server-side apply: the field manager owns what it sends. What `kubectl-client-side-apply` owns is taken over, as
+    /// `kubectl apply --server-side` does.
     #[default]
     ServerSide,
     /// Client-side apply: a three-way patch with the last-applied annotation.

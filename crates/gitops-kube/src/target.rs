@@ -1,8 +1,8 @@
 //! A cluster as a [`Target`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) sessions: Sessions,
     /// The version of the server, and when it was asked for.
     version: tokio::sync::Mutex<Option<(Instant, Str)>>,
+    /// The latest version that a write of ours made, of each kind.
+    written: Mutex<HashMap<GroupKind, u64>>,
 }
 
 /// A Kubernetes API server.
@@ -65,6 +67,7 @@ impl KubeTarget {
                 discoverer: Discoverer::default(),
                 sessions: Sessions::default(),
                 version: tokio::sync::Mutex::default(),
+                written: Mutex::default(),
             }),
             connection,
             name: "".into(),
@@ -178,6 +181,30 @@ impl KubeTarget {
         {
             self.shared.discoverer.doubt();
         }
+    }
+
+    /// Remembers the version that a write made.
+    pub(crate) fn note_written(&self, object: &Object) {
+        let Ok(version) = object.resource_version().parse::<u64>() else {
+            return;
+        };
+        let mut written = self
+            .shared
+            .written
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let latest = written.entry(object.group_kind()).or_default();
+        *latest = version.max(*latest);
+    }
+
+    /// Returns the latest version that a write of ours made of a kind. A later write of anybody makes a greater one.
+    pub(crate) fn written(&self, kind: &GroupKind) -> u64 {
+        let written = self
+            .shared
+            .written
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        written.get(kind).copied().unwrap_or(0)
     }
 
     pub(crate) fn known(&self, key: &ObjectKey) -> Known {

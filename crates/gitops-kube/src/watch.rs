@@ -33,6 +33,8 @@ const WAITING: usize = 512;
 const LONGEST_LINE: usize = 1 << 25;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The longest pause where somebody has to do something first, as to grant a right.
+const LONGEST_HOPELESS_PAUSE: Duration = Duration::from_secs(120);
 /// How long it is waited for further changes of the kinds before they are acted on.
 const SETTLES: Duration = Duration::from_millis(50);
 /// How often the version of all is told while nothing happens.
@@ -68,6 +70,8 @@ pub(crate) struct Watching {
     supervisor: JoinHandle<()>,
     bookmarked: Instant,
     ended: bool,
+    /// What is still to be told after the last event.
+    error: Option<TargetError>,
 }
 
 impl Watching {
@@ -92,6 +96,7 @@ impl Watching {
             supervisor: tokio::spawn(supervisor.run()),
             bookmarked: Instant::now(),
             ended: false,
+            error: None,
         }
     }
 
@@ -156,7 +161,7 @@ impl Stream for Watching {
                 return Poll::Ready(Some(Ok(event)));
             }
             if self.ended {
-                return Poll::Ready(None);
+                return Poll::Ready(self.error.take().map(Err));
             }
             // All that is there is taken at once, without regard to how much of its time a task has used up.
             let message = match self.messages.try_recv() {
@@ -178,7 +183,13 @@ impl Stream for Watching {
                 Ok(()) => self.bookmark(),
                 Err(error) => {
                     self.ended = true;
-                    return Poll::Ready(Some(Err(error)));
+                    if matches!(error, TargetError::Expired { .. }) {
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                    // Another watch can go on exactly here.
+                    self.error = Some(error);
+                    let version = self.session.token();
+                    return Poll::Ready(Some(Ok(WatchEvent::Bookmark(version))));
                 }
             }
         }
@@ -394,7 +405,7 @@ impl Follower {
     async fn run(mut self) {
         if self.failing {
             // It failed just now, when the snapshot was taken.
-            self.rest(None).await;
+            self.rest(None, LONGEST_PAUSE).await;
         }
         loop {
             let Some(version) = self.version.clone() else {
@@ -424,7 +435,7 @@ impl Follower {
                 End::Closed { heard } => {
                     // A server that hangs up at once is not asked again at once.
                     if !heard && begun.elapsed() < Duration::from_secs(1) {
-                        self.rest(None).await;
+                        self.rest(None, LONGEST_PAUSE).await;
                     }
                 }
                 End::Expired if self.complete => self.version = None,
@@ -441,10 +452,10 @@ impl Follower {
         }
     }
 
-    async fn rest(&mut self, at_least: Option<Duration>) {
+    async fn rest(&mut self, at_least: Option<Duration>, longest: Duration) {
         let pause = self.pause.max(at_least.unwrap_or(Duration::ZERO));
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        tokio::time::sleep(pause.min(LONGEST_PAUSE)).await;
+        self.pause = (self.pause * 2).min(longest);
+        tokio::time::sleep(pause.min(longest)).await;
     }
 
     /// Notes that it is followed.
@@ -473,7 +484,12 @@ impl Follower {
                 return false;
             }
         }
-        self.rest(asked).await;
+        let longest = if hopeless {
+            LONGEST_HOPELESS_PAUSE
+        } else {
+            LONGEST_PAUSE
+        };
+        self.rest(asked, longest).await;
         true
     }
 

@@ -177,6 +177,7 @@ pub(crate) async fn apply(
     };
     if !options.dry_run {
         target.note(&applied.object);
+        target.note_written(&applied.object);
     }
     Ok(applied)
 }
@@ -353,6 +354,7 @@ impl Write<'_> {
 
     async fn server_side(&self, desired: &Object) -> Result<Applied, TargetError> {
         let before = self.before().await?;
+        let written = self.target.written(&self.key.group_kind());
         let answer = match self.send_apply(desired).await {
             Err(failure) if self.is_by_migrated(&failure) => {
                 let live = self.live().await?;
@@ -385,7 +387,7 @@ impl Write<'_> {
             let again = self.send_apply(desired).await;
             object = self.read(&again.map_err(|failure| self.error(failure))?)?;
         }
-        let effect = self.effect(&object, before).await?;
+        let effect = self.effect(&object, before, written).await?;
         Ok(Applied { object, effect })
     }
 
@@ -437,16 +439,27 @@ impl Write<'_> {
         }
     }
 
-    /// Tells what a write did that made no new object.
-    async fn effect(&self, after: &Object, before: Known) -> Result<Effect, TargetError> {
-        let same_version = |before: &str| before == after.resource_version();
+    /// Tells what a write did that made no new object, by what was known before it: the object, as a watch brought it a
+    /// moment ago, and the latest version that was written by then.
+    async fn effect(
+        &self,
+        after: &Object,
+        before: Known,
+        written: u64,
+    ) -> Result<Effect, TargetError> {
         if !self.options.dry_run {
-            let before = match (&self.expected.version, &before) {
-                (Some(version), _) => version,
-                (None, Known::Present(before)) => before.resource_version(),
-                (None, _) => "",
+            let version = after.resource_version();
+            let unchanged = match &self.expected.version {
+                Some(expected) => *expected == version,
+                // The watch may lag behind; but a version that was there before is none that this write made.
+                None => {
+                    let seen = matches!(&before, Known::Present(before) if before.resource_version() == version);
+                    seen || version
+                        .parse::<u64>()
+                        .is_ok_and(|version| version <= written)
+                }
             };
-            return Ok(if same_version(before) {
+            return Ok(if unchanged {
                 Effect::Unchanged
             } else {
                 Effect::Configured
@@ -454,7 +467,9 @@ impl Write<'_> {
         }
         // A dry run does not change the version: only the content tells.
         let before = match before {
-            Known::Present(before) if same_version(before.resource_version()) => Some(before),
+            Known::Present(before) if before.resource_version() == after.resource_version() => {
+                Some(before)
+            }
             _ => self.live().await?,
         };
         Ok(match before {

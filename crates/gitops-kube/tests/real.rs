@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use gitops_core::{
     ApplyMode, ApplyOptions, DeleteOptions, Effect, Precondition, Propagation, Scope, SystemClock,
     Target as _, TargetError, WatchEvent,
 };
-use gitops_kube::{Commands, Impersonation, KubeOptions, KubeTarget, kubeconfig};
+use gitops_kube::{ClusterSecret, Commands, Impersonation, KubeOptions, KubeTarget, kubeconfig};
 use gitops_manifest::{GroupKind, Object, ObjectKey, Value};
 use serde_json::json;
 use testbed::Testbed;
@@ -422,4 +423,84 @@ async fn warnings_of_the_server_are_told() {
             .any(|warning| warning.text.contains("deprecated")),
         "{told:?}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_secret_leads_to_its_cluster() {
+    let Some(testbed) = Testbed::shared().await else {
+        return;
+    };
+    let admin = match testbed.admin() {
+        Ok(admin) => admin,
+        Err(error) => {
+            println!("skipped: the cluster gives no certificate to log in with: {error}");
+            return;
+        }
+    };
+    let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
+    // With a certificate in the Secret, and with one that a command prints.
+    let folder = tempfile::tempdir().unwrap();
+    let printed = folder.path().join("credential.json");
+    let credential = json!({
+        "apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential",
+        "status": {"clientCertificateData": admin.client.certificate, "clientKeyData": admin.client.key},
+    });
+    std::fs::write(&printed, credential.to_string()).unwrap();
+    let authority = encode(&admin.authority);
+    for (config, commands) in [
+        (
+            json!({"tlsClientConfig": {
+                "caData": authority, "certData": encode(&admin.client.certificate), "keyData": encode(&admin.client.key),
+            }}),
+            Commands::Refuse,
+        ),
+        (
+            json!({
+                "execProviderConfig": {"command": "cat", "args": [printed],
+                    "apiVersion": "client.authentication.k8s.io/v1"},
+                "tlsClientConfig": {"caData": authority},
+            }),
+            Commands::Allow,
+        ),
+    ] {
+        let secret = Object::try_from(json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "here", "namespace": "argocd", "labels": {"argocd.argoproj.io/secret-type": "cluster"}},
+            "stringData": {"name": "here", "server": admin.server, "namespaces": "default", "config": config.to_string()},
+        }))
+        .unwrap();
+        let cluster = ClusterSecret::parse(&secret).unwrap();
+        let options = cluster.options(KubeOptions::default());
+        let config = cluster.config(commands).await.unwrap();
+        let target = KubeTarget::connect(config, options).unwrap();
+        let snapshot = target.snapshot(&Scope::all()).await.unwrap();
+        let namespaces: Vec<&str> = snapshot.objects.iter().map(Object::namespace).collect();
+        assert!(namespaces.contains(&"default"), "{namespaces:?}");
+        assert!(
+            namespaces.iter().all(|namespace| *namespace == "default"),
+            "{namespaces:?}"
+        );
+    }
+    // Without its authority the server is not trusted, and with another name it is not the one that is meant.
+    let stranger = Object::try_from(json!({
+        "apiVersion": "v1", "kind": "Secret",
+        "metadata": {"name": "here", "namespace": "argocd", "labels": {"argocd.argoproj.io/secret-type": "cluster"}},
+        "stringData": {"server": admin.server, "config": json!({
+            "tlsClientConfig": {"caData": authority, "serverName": "elsewhere.example.com"},
+        }).to_string()},
+    }))
+    .unwrap();
+    let config = ClusterSecret::parse(&stranger)
+        .unwrap()
+        .config(Commands::Refuse)
+        .await
+        .unwrap();
+    let mut options = KubeOptions::default();
+    options.retry.attempts = 2;
+    let error = KubeTarget::connect(config, options)
+        .unwrap()
+        .discover()
+        .await
+        .unwrap_err();
+    assert!(error.to_string().contains("certificate"), "{error}");
 }
