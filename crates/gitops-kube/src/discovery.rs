@@ -195,6 +195,10 @@ impl Discoverer {
                     .retain(|gvk, until| *until > now && catalog.discovery.get(gvk).is_none());
                 state.catalog = Some(Arc::clone(&catalog));
                 state.at = Some(now);
+                // Whoever asked: a watch that went by what was known before would not hear of it.
+                if catalog.discovery.kinds() != before.discovery.kinds() {
+                    self.changes.send_modify(|count| *count += 1);
+                }
                 (catalog, !state.expected.is_empty())
             };
             if !awaited {
