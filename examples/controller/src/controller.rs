@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, Either, select};
 use gitops::application::Application;
-use gitops::manifest::{GroupKind, Object, Str, Value};
+use gitops::manifest::{GroupKind, Object, ObjectKey, Str, Value};
 use gitops::project::Cluster;
 use gitops::{
     ApplicationId, Clock, Engine, EngineError, EngineOptions, LiveCache, PatchOptions, REFRESH,
@@ -105,6 +105,14 @@ pub enum ControllerError {
         #[source]
         source: TargetError,
     },
+    /// The cluster does not serve the kinds that are looked after.
+    #[error(
+        "the cluster does not know {kind} of argoproj.io; run `controller crds | kubectl apply --server-side -f -`"
+    )]
+    NotInstalled {
+        /// The kind.
+        kind: &'static str,
+    },
     /// The engine failed.
     #[error("the engine cannot go on")]
     Engine {
@@ -162,6 +170,17 @@ impl Controller {
             namespace: namespace.clone(),
             source,
         };
+        // Asked for by name, a kind that was defined a moment ago is looked for anew.
+        for kind in ["Application", "AppProject"] {
+            let key = ObjectKey::new("argoproj.io", kind, namespace.clone(), "default");
+            match parts.target.get(&key).await {
+                Ok(_) => {}
+                Err(TargetError::UnknownKind { .. }) => {
+                    return Err(ControllerError::NotInstalled { kind });
+                }
+                Err(source) => return Err(unread(source)),
+            }
+        }
         config.update().await.map_err(unread)?;
         let settings = Arc::new(read_settings(&config));
         let discovery = parts.target.discover().await.map_err(unread)?;
