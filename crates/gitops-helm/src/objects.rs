@@ -495,6 +495,7 @@ impl CapabilitiesObject {
             helm,
             kube_version: Value::object(KubeVersionObject {
                 helm,
+                in_place: true,
                 version: Str::new(match helm {
                     HelmVersion::V3 => kube_version.version(),
                     HelmVersion::V4 => kube_version.as_written(),
@@ -539,7 +540,7 @@ impl Object for CapabilitiesObject {
     }
     fn fields(&self) -> Vec<(&'static str, Value)> {
         vec![
-            ("KubeVersion", self.kube_version.clone()),
+            ("KubeVersion", copied(&self.kube_version)),
             ("APIVersions", self.api_versions.clone()),
             ("HelmVersion", self.helm_version.clone()),
         ]
@@ -557,8 +558,20 @@ impl Object for CapabilitiesObject {
     }
 }
 
+/// Returns what a function gets for a value.
+fn copied(value: &Value) -> Value {
+    let copy = match value {
+        Value::Object(object) => object.passed(),
+        _ => None,
+    };
+    copy.unwrap_or_else(|| value.clone())
+}
+
+#[derive(Clone)]
 struct KubeVersionObject {
     helm: HelmVersion,
+    /// Whether it has an address, which its methods need: it is the field, not a copy of it.
+    in_place: bool,
     version: Str,
     /// The numbers of the version alone.
     normalized: Str,
@@ -599,7 +612,7 @@ impl Object for KubeVersionObject {
         Some(Json::value(self.exported()))
     }
     fn method(&self, name: &str) -> Option<Signature> {
-        matches!(name, "String" | "GitVersion")
+        (self.in_place && matches!(name, "String" | "GitVersion"))
             .then(|| Signature::new(&[] as &[Type], Type::String))
     }
     fn call(&self, name: &str, _: &mut Context<'_>, _: &mut [Value]) -> Result<Value> {
@@ -610,7 +623,15 @@ impl Object for KubeVersionObject {
         Ok(Value::Str(version.clone()))
     }
     fn text(&self) -> Option<String> {
-        Some(self.normalized.to_string())
+        self.in_place.then(|| self.normalized.to_string())
+    }
+    fn passed(&self) -> Option<Value> {
+        self.in_place.then(|| {
+            Value::object(Self {
+                in_place: false,
+                ..self.clone()
+            })
+        })
     }
 }
 

@@ -214,6 +214,20 @@ fn the_version_of_kubernetes_keeps_what_follows_its_numbers() {
     let want = "a: v1.31.4 v1.31.4-gke.5 v1.31.4 v1.31.4-gke.5 {v1.31.4-gke.5 v1.31.4 1 31} \
                 {\"Version\":\"v1.31.4-gke.5\",\"Major\":\"1\",\"Minor\":\"31\"}\n";
     assert_eq!(template(text).as_deref(), Ok(want));
+    // The methods of the version need its address, which a copy of it does not have.
+    let copies = r#"a: |
+  {{ $v := .Capabilities.KubeVersion }}{{ $v }} {{ with $v }}{{ . }}{{ end }} {{ print $v }} {{ toString $v }} {{ quote $v }}
+  {{ $v | squote }} {{ cat $v }} {{ html $v }} {{ default "a" $v }} {{ join "," (list $v) }} {{ dict "a" $v }}
+  {{ printf "%+v %s %q %#v" $v $v $v $v }}
+  {{ printf "%v" .Capabilities | trunc 34 }}
+"#;
+    let want = r#"a: |
+  v1.31.4 v1.31.4 {v1.31.4-gke.5 v1.31.4 1 31} {v1.31.4-gke.5 v1.31.4 1 31} "{v1.31.4-gke.5 v1.31.4 1 31}"
+  '{v1.31.4-gke.5 v1.31.4 1 31}' {v1.31.4-gke.5 v1.31.4 1 31} {v1.31.4-gke.5 v1.31.4 1 31} {v1.31.4-gke.5 v1.31.4 1 31} {v1.31.4-gke.5 v1.31.4 1 31} map[a:{v1.31.4-gke.5 v1.31.4 1 31}]
+  {Version:v1.31.4-gke.5 normalizedVersion:v1.31.4 Major:1 Minor:31} {v1.31.4-gke.5 v1.31.4 1 31} {"v1.31.4-gke.5" "v1.31.4" "1" "31"} common.KubeVersion{Version:"v1.31.4-gke.5", normalizedVersion:"v1.31.4", Major:"1", Minor:"31"}
+  &{{v1.31.4-gke.5 v1.31.4 1 31} [v1
+"#;
+    assert_eq!(template(copies).as_deref(), Ok(want));
     let picky = "apiVersion: v2\nname: web\nversion: 1.0.0\nkubeVersion: \">=1.40.0\"\n";
     let error = helm(HelmVersion::V4, &[("Chart.yaml", picky)], &[], &[]);
     let want =

@@ -296,6 +296,7 @@ impl Exec<'_> {
     pub(super) fn validate(&self, value: Value, ty: Type) -> Result<Value> {
         let fits = match (&value, ty) {
             (_, Type::Reflect) => true,
+            (Value::Object(object), Type::Any) => return Ok(object.passed().unwrap_or(value)),
             (Value::Missing, Type::Any | Type::List(_) | Type::Map(_) | Type::Func) => {
                 return Ok(zero(ty));
             }

@@ -59,6 +59,12 @@ pub trait Object: Any {
         None
     }
 
+    /// Returns what a function gets for the value, if not the value itself: a struct whose methods
+    /// need its address has them no more where it was copied.
+    fn passed(&self) -> Option<Value> {
+        None
+    }
+
     /// Returns the value in basic terms, for a defined type over a basic one.
     fn underlying(&self) -> Option<Value> {
         None
