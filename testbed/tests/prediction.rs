@@ -51,7 +51,7 @@ impl Case {
         // third manager and taken back.
         let identity = merge_patch::apply(
             &value("{metadata: {labels: {third: one, app: third}}}"),
-            &Value::from_json(&format!(
+            &Value::from_json(format!(
                 "{{\"apiVersion\": {}, \"kind\": {}, \"metadata\": {{\"name\": {}}}}}",
                 object.get("apiVersion").expect("a version").to_json(),
                 object.get("kind").expect("a kind").to_json(),

@@ -432,6 +432,7 @@ async fn a_cluster_secret_leads_to_its_cluster() {
     };
     let admin = match testbed.admin() {
         Ok(admin) => admin,
+        #[allow(clippy::print_stdout, reason = "a test that is skipped says so")]
         Err(error) => {
             println!("skipped: the cluster gives no certificate to log in with: {error}");
             return;

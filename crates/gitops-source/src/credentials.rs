@@ -61,7 +61,8 @@ pub enum KnownHosts {
 pub struct Keyring(Vec<(String, Credentials)>);
 
 impl Keyring {
-    /// Adds credentials for all repositories whose address begins with `prefix`.
+    /// Adds credentials for all repositories whose address begins with `prefix`. A prefix that ends within the name
+    /// of a host stands for that host alone.
     pub fn add(&mut self, prefix: impl Into<String>, credentials: Credentials) {
         self.0.push((prefix.into(), credentials));
     }
@@ -69,11 +70,26 @@ impl Keyring {
     pub(crate) fn find(&self, url: &str) -> Credentials {
         self.0
             .iter()
-            .filter(|(prefix, _)| url.starts_with(prefix.as_str()))
+            .filter(|(prefix, _)| covers(prefix, url))
             .max_by_key(|(prefix, _)| prefix.len())
             .map(|(_, credentials)| credentials.clone())
             .unwrap_or_default()
     }
+}
+
+/// Whether a prefix says something on an address: `https://git.example.com` says nothing on
+/// `https://git.example.com.example.org` or `https://git.example.com@example.org`.
+fn covers(prefix: &str, url: &str) -> bool {
+    let Some(rest) = url.strip_prefix(prefix) else {
+        return false;
+    };
+    let (with_scheme, place) = match prefix.split_once("://") {
+        Some((_, place)) => (true, place),
+        None => (false, prefix),
+    };
+    // An address without a scheme has its path behind a colon.
+    let ends: &[char] = if with_scheme { &['/'] } else { &['/', ':'] };
+    place.is_empty() || place.contains(ends) || rest.is_empty() || rest.starts_with(ends)
 }
 
 /// Encodes bytes in base64, for the header of basic authentication.
@@ -96,4 +112,52 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::covers;
+
+    #[test]
+    fn a_prefix_that_ends_in_a_host_is_for_that_host() {
+        for (prefix, url) in [
+            (
+                "https://git.example.com",
+                "https://git.example.com/team/app.git",
+            ),
+            (
+                "https://git.example.com/",
+                "https://git.example.com/team/app.git",
+            ),
+            (
+                "https://git.example.com/team/app-",
+                "https://git.example.com/team/app-one",
+            ),
+            ("git@git.example.com", "git@git.example.com:team/app.git"),
+            (
+                "git@git.example.com:team",
+                "git@git.example.com:team/app.git",
+            ),
+            ("", "https://git.example.com/team/app.git"),
+        ] {
+            assert!(covers(prefix, url), "{prefix} {url}");
+        }
+        for (prefix, url) in [
+            (
+                "https://git.example.com",
+                "https://git.example.com.example.org/team/app.git",
+            ),
+            (
+                "https://git.example.com",
+                "https://git.example.com@example.org/team/app.git",
+            ),
+            (
+                "https://git.example.com",
+                "https://git.example.com:8443/team/app.git",
+            ),
+            ("git@git.example", "git@git.example.org:team/app.git"),
+        ] {
+            assert!(!covers(prefix, url), "{prefix} {url}");
+        }
+    }
 }

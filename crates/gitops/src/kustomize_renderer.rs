@@ -97,7 +97,7 @@ impl Renderer for KustomizeRenderer {
         settings.helm_api_versions = if own.api_versions.is_empty() {
             options.api_versions.iter().map(Str::to_string).collect()
         } else {
-            own.api_versions.clone()
+            own.api_versions
         };
         let environment = BuildEnvironment::new(options);
         let edited = match &options.source.kustomize {

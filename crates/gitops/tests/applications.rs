@@ -137,7 +137,7 @@ impl World {
                     .with_repository("shop", CHARTS),
             )
             .observer(move |event: &Event| {
-                events.lock().expect("nobody failed").push(event.clone())
+                events.lock().expect("nobody failed").push(event.clone());
             })
             .build()
     }

@@ -55,7 +55,7 @@ fn main() {
 
 async fn measure(count: usize) -> Option<f64> {
     let testbed = Testbed::start().await?;
-    let config = kubeconfig(&testbed.kubeconfig(), None, Commands::Refuse)
+    let config = kubeconfig(testbed.kubeconfig(), None, Commands::Refuse)
         .await
         .expect("access");
     let target: Arc<dyn Target> =

@@ -11,8 +11,10 @@ use futures::FutureExt as _;
 use gitops::kube::{ClusterSecret, Commands, KubeOptions, KubeTarget};
 use gitops::manifest::{Object, yaml};
 use gitops::project::Cluster;
-use gitops::source::{GitOptions, GitSource};
-use gitops::{KustomizeRenderer, RedbStore, SystemClock, Target};
+use gitops::source::{ChartOptions, ChartSource, GitOptions, GitSource};
+use gitops::{
+    Charts, HelmRenderer, KustomizeRenderer, RedbStore, RemoteBases, Sources, SystemClock, Target,
+};
 use gitops_controller::{
     Connect, Controller, ControllerOptions, Ended, LeaseOptions, Parts, router,
 };
@@ -206,12 +208,39 @@ async fn begin(
     git.git_program = Some(run.git.clone());
     // Webhooks and the regular question decide when to ask; within a moment all ask once.
     git.fresh_for = Duration::from_secs(1);
-    let source = Arc::new(GitSource::with_options(run.data.join("mirrors"), git));
+    let git = GitSource::with_options(run.data.join("mirrors"), git);
+    let mut fetching = ChartOptions::default();
+    fetching.keyring = settings.chart_keyring();
+    let charts = ChartSource::with_options(run.data.join("charts"), fetching);
+    let source = Sources::new()
+        .with(Arc::new(charts.clone()))
+        .with(Arc::new(git.clone()));
+    let source = Arc::new(source);
+    // What charts draw at random stays the same over restarts.
+    let seed = kept_seed(&run.data.join("seed"))?;
     let (target, store, clock) = (Arc::clone(target), Arc::clone(store), Arc::clone(clock));
     let mut parts = Parts::new(target, source, store, clock);
-    parts.renderers = vec![Arc::new(KustomizeRenderer::default())];
+    parts.renderers = vec![
+        Arc::new(
+            KustomizeRenderer::default()
+                .with_remote(RemoteBases::new(git))
+                .with_helm(Charts::new(seed).with_loader(charts.clone())),
+        ),
+        Arc::new(HelmRenderer::new(seed).with_loader(charts)),
+    ];
     parts.connect = Some(Arc::clone(connect));
     Ok(Controller::new(parts, options.clone()).await?)
+}
+
+fn kept_seed(file: &Path) -> std::io::Result<u64> {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    let known = std::fs::read_to_string(file).ok();
+    if let Some(seed) = known.and_then(|text| text.trim().parse().ok()) {
+        return Ok(seed);
+    }
+    let seed = std::hash::RandomState::new().build_hasher().finish();
+    std::fs::write(file, seed.to_string())?;
+    Ok(seed)
 }
 
 /// Writes a key for ssh to a file that nobody else can read, named after what it holds.

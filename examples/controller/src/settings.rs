@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gitops::glob::{Syntax, matches};
 use gitops::manifest::{GroupKind, Object, Str, Value};
-use gitops::source::{Credentials, Keyring};
+use gitops::source::{ChartCredentials, ChartKeyring, Credentials, Keyring};
 use gitops::tracking::{Tracking, TrackingMethod};
 use gitops::{Discovery, EngineOptions};
 
@@ -211,6 +211,28 @@ impl Settings {
             keyring.add(url.clone(), credentials);
         }
         Ok(keyring)
+    }
+
+    /// Returns what opens chart repositories and registries: the same users and passwords. As in Argo CD the address of a
+    /// registry stands in a Secret with or without `oci://`.
+    #[must_use]
+    pub fn chart_keyring(&self) -> ChartKeyring {
+        let mut keyring = ChartKeyring::default();
+        for (url, credentials) in &self.repositories {
+            if credentials.username.is_empty() {
+                continue;
+            }
+            let mut charts = ChartCredentials::default();
+            charts.login = Credentials::Basic {
+                user: credentials.username.clone(),
+                password: credentials.password.clone(),
+            };
+            if !url.contains("://") {
+                keyring.add(format!("oci://{url}"), charts.clone());
+            }
+            keyring.add(url.clone(), charts);
+        }
+        keyring
     }
 }
 

@@ -88,7 +88,7 @@ fn a_lease_is_let_go_of_at_the_end() {
         let two = w.controller(options("two", 1)).await;
         one.run(async {
             w.until("held", || holder(w, "gitops-controller") == "one")
-                .await
+                .await;
         })
         .await
         .unwrap();
@@ -96,7 +96,7 @@ fn a_lease_is_let_go_of_at_the_end() {
         let begin = w.clock.now();
         two.run(async {
             w.until("held", || holder(w, "gitops-controller") == "two")
-                .await
+                .await;
         })
         .await
         .unwrap();

@@ -184,7 +184,7 @@ fn a_refresh_is_taken_and_its_annotation_removed() {
             );
             let asked = w.clock.now();
             w.edit("web", |object| {
-                object.set_annotation("argocd.argoproj.io/refresh", level)
+                object.set_annotation("argocd.argoproj.io/refresh", level);
             });
             w.until("taken over", || w.value("web").as_deref() == Some(value))
                 .await;
@@ -310,7 +310,7 @@ fn what_another_installation_of_the_store_did_is_read_off_the_status() {
     // The next one has a store of its own, as a replica on another machine has.
     let other = World {
         store: gitops::memory::MemoryStore::new(),
-        ..world.clone()
+        ..world
     };
     let w = other.clone();
     other.play(ControllerOptions::default(), |_| async move {

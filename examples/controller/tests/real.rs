@@ -28,7 +28,7 @@ impl Stage {
     /// Starts a control plane of our own, with the definitions and namespaces.
     async fn new(applications: usize) -> Option<Self> {
         let testbed = Testbed::start().await?;
-        let config = kubeconfig(&testbed.kubeconfig(), None, Commands::Refuse)
+        let config = kubeconfig(testbed.kubeconfig(), None, Commands::Refuse)
             .await
             .unwrap();
         let target: Arc<dyn Target> =

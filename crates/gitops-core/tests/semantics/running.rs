@@ -419,7 +419,7 @@ fn another_revision_can_be_asked_for_unless_automated_sync_would_undo_it() {
     bed.edit("web/a.yaml", Some(&config("a", "two")));
     bed.run(&engine, 200);
     let mut request = SyncRequest::by("alice");
-    request.revisions = vec![first.clone()];
+    request.revisions = vec![first];
     bed.clock.run(engine.sync(&id, &request)).unwrap();
     bed.run(&engine, 10);
     assert_eq!(bed.value("a").as_deref(), Some("one"));

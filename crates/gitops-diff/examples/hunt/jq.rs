@@ -57,16 +57,16 @@ fn path(random: &mut Random, object: &Value) -> String {
                     (2, _) => out.push_str("[-1]"),
                     (3, _) => out.push_str("[1:]"),
                     (4, Some((key, text))) => {
-                        out.push_str(&format!("[] | select(.{key} | startswith({text}))"))
+                        out.push_str(&format!("[] | select(.{key} | startswith({text}))"));
                     }
                     (5, Some((key, text))) => {
-                        out.push_str(&format!("[] | select(.{key} | test({text}))"))
+                        out.push_str(&format!("[] | select(.{key} | test({text}))"));
                     }
                     (6, Some((key, text))) => {
-                        out.push_str(&format!("[] | select(.{key} == {text} or .name == \"a\")"))
+                        out.push_str(&format!("[] | select(.{key} == {text} or .name == \"a\")"));
                     }
                     (_, Some((key, text))) => {
-                        out.push_str(&format!("[] | select(.{key} == {text})"))
+                        out.push_str(&format!("[] | select(.{key} == {text})"));
                     }
                     _ => out.push_str("[]"),
                 }

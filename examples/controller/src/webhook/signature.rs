@@ -96,7 +96,7 @@ pub(super) fn is_same(secret: &str, token: &str) -> bool {
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
     let text = text.trim().as_bytes();
-    if text.is_empty() || text.len() % 2 != 0 || text.len() > 256 {
+    if text.is_empty() || !text.len().is_multiple_of(2) || text.len() > 256 {
         return None;
     }
     let digit = |byte: u8| {
