@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::fmt;
 
 use gitops_manifest::{GroupVersionKind, Str, Value};
@@ -124,10 +125,18 @@ pub(crate) struct MapDef {
     pub(crate) preserves_unknown: bool,
 }
 
+/// Compares names. Most differ in their first byte, which saves a call.
+fn by_bytes(a: &str, b: &str) -> Ordering {
+    match (a.as_bytes().first(), b.as_bytes().first()) {
+        (Some(a), Some(b)) if a != b => a.cmp(b),
+        _ => a.cmp(b),
+    }
+}
+
 impl MapDef {
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
         self.fields
-            .binary_search_by(|field| field.name.as_str().cmp(name))
+            .binary_search_by(|field| by_bytes(&field.name, name))
             .ok()
     }
 }
@@ -285,12 +294,7 @@ impl Schema {
 }
 
 /// Compares a kind with one that is given by its parts.
-pub(super) fn order(
-    gvk: &GroupVersionKind,
-    group: &str,
-    version: &str,
-    kind: &str,
-) -> std::cmp::Ordering {
+pub(super) fn order(gvk: &GroupVersionKind, group: &str, version: &str, kind: &str) -> Ordering {
     let parts = (gvk.group.as_str(), gvk.version.as_str(), gvk.kind.as_str());
     parts.cmp(&(group, version, kind))
 }
@@ -539,22 +543,22 @@ impl<'s> MapType<'s> {
         // Structs have many more fields than an object sets: gallop a little, then search.
         let rest = &self.def.fields[(*cursor).min(self.def.fields.len())..];
         for (i, field) in rest.iter().take(3).enumerate() {
-            match field.name.as_str().cmp(name) {
-                std::cmp::Ordering::Less => {}
-                std::cmp::Ordering::Equal => {
+            match by_bytes(&field.name, name) {
+                Ordering::Less => {}
+                Ordering::Equal => {
                     *cursor += i + 1;
                     return Some(FieldRef {
                         schema: self.schema,
                         field,
                     });
                 }
-                std::cmp::Ordering::Greater => {
+                Ordering::Greater => {
                     *cursor += i;
                     return None;
                 }
             }
         }
-        match rest.binary_search_by(|field| field.name.as_str().cmp(name)) {
+        match rest.binary_search_by(|field| by_bytes(&field.name, name)) {
             Ok(i) => {
                 *cursor += i + 1;
                 Some(FieldRef {

@@ -8,7 +8,7 @@ use gitops_manifest::{Array, Map, Str, Value};
 use super::items::Identity;
 use super::path::PathElement;
 use super::set::{FieldSet, Node};
-use super::typed::{Shape, Typed};
+use super::typed::{Shape, Typed, flatly_equal, plainly_equal};
 use crate::schema::{ListType, MapType, TypeRef};
 
 /// The fields in which one value differs from another. No field is in more than one of the sets.
@@ -138,16 +138,6 @@ impl Lazy<'_> {
     }
 }
 
-/// Whether two values are plainly equal. `false` says that they must be looked at.
-fn plainly_equal(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::String(a), Value::String(b)) => a == b,
-        (Value::Number(a), Value::Number(b)) => a == b,
-        (Value::Bool(a), Value::Bool(b)) => a == b,
-        _ => a.ptr_eq(b),
-    }
-}
-
 /// The fields of a value that the other side has not: every one of them and all that contain them. The place of the
 /// value itself is one too.
 fn all(value: &Value, ty: TypeRef<'_>) -> FieldSet {
@@ -241,6 +231,8 @@ fn compare_maps(a: Option<&Map>, b: Option<&Map>, map: MapType<'_>, delta: &mut 
             (None, None) => return,
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
+            // Nearly always the keys are the same, and equality costs less than order.
+            (Some((left, _)), Some((right, _))) if left == right => Ordering::Equal,
             (Some((left, _)), Some((right, _))) => left.cmp(right),
         };
         let (mut left, mut right) = (None, None);
@@ -255,7 +247,7 @@ fn compare_maps(a: Option<&Map>, b: Option<&Map>, map: MapType<'_>, delta: &mut 
         }
         let key = key.expect("one side has the key");
         if let (Some(left), Some(right)) = (left, right)
-            && plainly_equal(left, right)
+            && flatly_equal(left, right)
         {
             continue;
         }
@@ -288,8 +280,11 @@ fn compare_lists(a: Option<&Array>, b: Option<&Array>, list: ListType<'_>, delta
     // Nearly always the same elements are in the same places.
     if left.same_identities(&right) && left.are_distinct() {
         for i in 0..left.len() {
-            let mut below = Delta::default();
             let (a, b) = (&left.values[i], &right.values[i]);
+            if flatly_equal(a, b) {
+                continue;
+            }
+            let mut below = Delta::default();
             compare(Some(a), Some(b), element, &mut below);
             delta.push(Lazy::Item(&|| identity.element(&left, i)), below);
         }
@@ -319,6 +314,16 @@ fn compare_lists(a: Option<&Array>, b: Option<&Array>, list: ListType<'_>, delta
         };
         let mut below = Delta::default();
         match (ls, rs) {
+            ([i], []) => {
+                let node = member(make(), all(&left.values[*i], element));
+                delta.removed.nodes.push(node);
+                continue;
+            }
+            ([], [j]) => {
+                let node = member(make(), all(&right.values[*j], element));
+                delta.added.nodes.push(node);
+                continue;
+            }
             ([] | [_], [] | [_]) => compare(
                 ls.first().map(|&i| &left.values[i]),
                 rs.first().map(|&j| &right.values[j]),

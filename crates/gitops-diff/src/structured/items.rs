@@ -1,12 +1,13 @@
 //! The elements of sets and keyed lists, told apart by their values or keys without building path elements.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use gitops_manifest::{Map, Str, Value};
 
 use super::order::compare_values;
 use super::path::PathElement;
-use crate::schema::ListType;
+use crate::schema::{ListType, TypeRef};
 
 /// Why a list element has no identity of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,31 +29,64 @@ impl NoIdentity {
 
 /// How the elements of one list type are told apart.
 pub(super) struct Identity<'s> {
-    /// The names of the keys, sorted, with their defaults; empty for sets.
-    keys: Vec<(&'s Str, Option<&'s Value>)>,
+    /// The names of the keys, sorted; empty for sets.
+    keys: Cow<'s, [Str]>,
+    element: TypeRef<'s>,
 }
 
 /// The elements of a list with what tells them apart.
 pub(super) struct Items<'v> {
     pub(super) values: &'v [Value],
-    /// As many for each element as there are keys: what is under the key, its default, or nothing.
-    fields: Vec<Option<&'v Value>>,
+    fields: Fields<'v>,
     width: usize,
+}
+
+/// How many keys are held without allocating: those of nearly all lists.
+const INLINE: usize = 16;
+
+/// As many for each element as there are keys: what is under the key, its default, or nothing.
+enum Fields<'v> {
+    Inline([Option<&'v Value>; INLINE], usize),
+    Heap(Vec<Option<&'v Value>>),
+}
+
+impl<'v> Fields<'v> {
+    fn with_capacity(capacity: usize) -> Self {
+        if capacity <= INLINE {
+            Self::Inline([None; INLINE], 0)
+        } else {
+            Self::Heap(Vec::with_capacity(capacity))
+        }
+    }
+
+    fn push(&mut self, field: Option<&'v Value>) {
+        match self {
+            Self::Inline(fields, len) => {
+                fields[*len] = field;
+                *len += 1;
+            }
+            Self::Heap(fields) => fields.push(field),
+        }
+    }
+
+    fn as_slice(&self) -> &[Option<&'v Value>] {
+        match self {
+            Self::Inline(fields, len) => &fields[..*len],
+            Self::Heap(fields) => fields,
+        }
+    }
 }
 
 impl<'s> Identity<'s> {
     pub(super) fn of(list: ListType<'s>) -> Self {
-        let names = list.keys();
-        if names.is_empty() {
-            return Self { keys: Vec::new() };
+        let mut keys = Cow::Borrowed(list.keys());
+        if !keys.is_sorted() {
+            keys.to_mut().sort();
         }
-        let element = list.element();
-        let mut keys: Vec<_> = names
-            .iter()
-            .map(|name| (name, element.field(name).and_then(|field| field.default())))
-            .collect();
-        keys.sort_by_key(|(name, _)| *name);
-        Self { keys }
+        Self {
+            keys,
+            element: list.element(),
+        }
     }
 
     /// Reads the keys of all elements. Elements without identity are given to `refuse` with their position.
@@ -65,7 +99,7 @@ impl<'s> Identity<'s> {
         's: 'v,
     {
         let width = self.keys.len().max(1);
-        let mut fields = Vec::with_capacity(values.len() * width);
+        let mut fields = Fields::with_capacity(values.len() * width);
         for (i, value) in values.iter().enumerate() {
             if self.keys.is_empty() {
                 if matches!(value, Value::Null | Value::Array(_) | Value::Object(_)) {
@@ -78,11 +112,15 @@ impl<'s> Identity<'s> {
             if map.is_none() {
                 refuse(i, NoIdentity::NotAMap);
             }
-            let start = fields.len();
-            for (name, default) in &self.keys {
-                fields.push(map.and_then(|map| map.get(name)).or(*default));
+            let mut found = false;
+            for name in &*self.keys {
+                let field = map
+                    .and_then(|map| map.get(name))
+                    .or_else(|| self.element.field(name)?.default());
+                found |= field.is_some();
+                fields.push(field);
             }
-            if map.is_some() && fields[start..].iter().all(Option::is_none) {
+            if map.is_some() && !found {
                 refuse(i, NoIdentity::NoKeys);
             }
         }
@@ -101,7 +139,7 @@ impl<'s> Identity<'s> {
         let fields = self.keys.iter().zip(items.fields(i));
         PathElement::Key(Map::from_entries(
             fields
-                .filter_map(|((name, _), value)| Some(((*name).clone(), (*value)?.clone())))
+                .filter_map(|(name, value)| Some((name.clone(), (*value)?.clone())))
                 .collect(),
         ))
     }
@@ -130,7 +168,7 @@ impl<'s> Identity<'s> {
 
 impl<'v> Items<'v> {
     fn fields(&self, i: usize) -> &[Option<&'v Value>] {
-        &self.fields[i * self.width..(i + 1) * self.width]
+        &self.fields.as_slice()[i * self.width..(i + 1) * self.width]
     }
 
     pub(super) fn len(&self) -> usize {
@@ -148,16 +186,17 @@ impl<'v> Items<'v> {
 
     /// Whether no element occurs twice.
     pub(super) fn are_distinct(&self) -> bool {
-        let same = |i, j| Identity::compare(self, i, self, j).is_eq();
-        if self.len() <= 8 {
-            return (1..self.len()).all(|j| (0..j).all(|i| !same(i, j)));
+        // A few are told apart faster than they are sorted.
+        if self.len() <= INLINE {
+            return (1..self.len()).all(|j| (0..j).all(|i| self.fields(i) != self.fields(j)));
         }
-        self.sorted().windows(2).all(|pair| !same(pair[0], pair[1]))
+        self.sorted()
+            .windows(2)
+            .all(|pair| self.fields(pair[0]) != self.fields(pair[1]))
     }
 
     /// Whether both have the same elements at the same positions.
     pub(super) fn same_identities(&self, other: &Self) -> bool {
-        self.len() == other.len()
-            && (0..self.len()).all(|i| Identity::compare(self, i, other, i).is_eq())
+        self.len() == other.len() && self.fields.as_slice() == other.fields.as_slice()
     }
 }

@@ -4,7 +4,7 @@ use gitops_manifest::{Array, Map, Value};
 
 use super::items::{Identity, Items};
 use super::path::FieldPath;
-use super::typed::{Shape, Typed, Unfit, Violation};
+use super::typed::{Shape, Typed, Unfit, Violation, flatly_equal};
 use crate::schema::{ListType, MapType, TypeRef};
 
 impl Typed<'_> {
@@ -22,49 +22,50 @@ impl Typed<'_> {
                 message: format!("{element} occurs twice in the list that is merged"),
             }],
         })?;
-        Ok(Self { value, ty: self.ty })
+        Ok(Self {
+            value: value.unwrap_or_else(|| self.value.clone()),
+            ty: self.ty,
+        })
     }
 }
 
 /// The path element that occurs twice.
 type Twice = String;
 
-fn merge(left: &Value, right: &Value, ty: TypeRef<'_>) -> Result<Value, Twice> {
+/// Merges two values; `None` where that is the left one.
+fn merge(left: &Value, right: &Value, ty: TypeRef<'_>) -> Result<Option<Value>, Twice> {
     if left.ptr_eq(right) {
-        return Ok(left.clone());
+        return Ok(None);
     }
     match Shape::of(ty, Some(right)) {
-        Shape::Map(map) => {
-            let (a, b) = (left.as_object(), right.as_object());
-            if map.is_atomic() || a.is_none_or(Map::is_empty) && b.is_none_or(Map::is_empty) {
-                return Ok(right.clone());
-            }
-            match (a, b) {
-                (Some(a), Some(b)) if !a.is_empty() && !b.is_empty() => merge_maps(a, b, map),
-                // One side is null, empty or something else: the other side stands.
-                (Some(a), _) if !a.is_empty() => Ok(Value::Object(a.clone())),
-                _ => Ok(right.clone()),
+        Shape::Map(map) if !map.is_atomic() => {
+            match (filled(left.as_object()), filled(right.as_object())) {
+                (Some(a), Some(b)) => return merge_maps(a, b, map),
+                // The other side is null, empty or something else.
+                (Some(_), None) => return Ok(None),
+                (None, _) => {}
             }
         }
-        Shape::List(list) => {
-            let (a, b) = (left.as_array(), right.as_array());
-            let empty = |list: Option<&Array>| list.is_none_or(|list| list.is_empty());
-            if list.is_atomic() || empty(a) && empty(b) {
-                return Ok(right.clone());
+        Shape::List(list) if !list.is_atomic() => match (left.as_array(), right.as_array()) {
+            (Some(a), Some(b)) if !(a.is_empty() && b.is_empty()) => {
+                return merge_lists(a, b, list);
             }
-            match (a, b) {
-                (Some(a), Some(b)) => merge_lists(a, b, list),
-                (Some(a), None) => Ok(Value::Array(a.clone())),
-                _ => Ok(right.clone()),
-            }
-        }
-        Shape::Scalar(_) | Shape::Nothing => Ok(right.clone()),
+            (Some(a), None) if !a.is_empty() => return Ok(None),
+            _ => {}
+        },
+        _ => {}
     }
+    Ok((left != right).then(|| right.clone()))
 }
 
-/// Whether a merged value is the left one: for lists and maps only where it is the same in memory.
-fn is_same(value: &Value, left: &Value) -> bool {
-    value.ptr_eq(left) || !matches!(value, Value::Array(_) | Value::Object(_)) && value == left
+fn filled(map: Option<&Map>) -> Option<&Map> {
+    map.filter(|map| !map.is_empty())
+}
+
+/// Whether merging needs no look at the type: the values are equal, and hold no list in which an element could occur
+/// twice.
+fn stays(left: &Value, right: &Value) -> bool {
+    !matches!(right, Value::Array(list) if list.len() > 1) && flatly_equal(left, right)
 }
 
 /// The entries of a merged list or map, which are those of the left one up to the first change.
@@ -118,7 +119,7 @@ impl<'v, T: Clone> Out<'v, T> {
     }
 }
 
-fn merge_maps(left: &Map, right: &Map, map: MapType<'_>) -> Result<Value, Twice> {
+fn merge_maps(left: &Map, right: &Map, map: MapType<'_>) -> Result<Option<Value>, Twice> {
     let element = map.element();
     let a = left.entries();
     let mut out = Out::new(a);
@@ -126,65 +127,70 @@ fn merge_maps(left: &Map, right: &Map, map: MapType<'_>) -> Result<Value, Twice>
     for (i, entry) in right.entries().iter().enumerate() {
         let (key, value) = entry;
         let room = right.len() - i;
-        while a.get(out.taken).is_some_and(|(left, _)| left < key) {
-            out.keep();
-        }
-        match a.get(out.taken) {
-            Some((same, before)) if same == key => {
-                let field = map.next_field(&mut cursor, key).map(|field| field.ty());
-                let ty = field.or(element).unwrap_or(TypeRef::deduced());
-                let after = merge(before, value, ty)?;
-                if is_same(&after, before) {
-                    out.keep();
-                } else {
-                    out.replace((same.clone(), after), room);
-                }
+        // Equality costs less than order, and most keys of the right map are keys of the left one.
+        let before = loop {
+            match a.get(out.taken) {
+                Some((left, before)) if left == key => break Some(before),
+                Some((left, _)) if left < key => out.keep(),
+                _ => break None,
             }
-            _ => out.add(entry.clone(), room),
+        };
+        let Some(before) = before else {
+            out.add(entry.clone(), room);
+            continue;
+        };
+        if stays(before, value) {
+            out.keep();
+            continue;
+        }
+        let field = map.next_field(&mut cursor, key).map(|field| field.ty());
+        let ty = field.or(element).unwrap_or(TypeRef::deduced());
+        match merge(before, value, ty)? {
+            None => out.keep(),
+            Some(after) => out.replace((key.clone(), after), room),
         }
     }
-    Ok(match out.finish() {
-        Some(entries) => Value::Object(Map::from_entries(entries)),
-        None => Value::Object(left.clone()),
-    })
+    Ok(out
+        .finish()
+        .map(|entries| Value::Object(Map::from_entries(entries))))
 }
 
-fn merge_lists(left: &Array, right: &Array, list: ListType<'_>) -> Result<Value, Twice> {
+fn merge_lists(left: &Array, right: &Array, list: ListType<'_>) -> Result<Option<Value>, Twice> {
     let element = list.element();
     let identity = Identity::of(list);
     let a = identity.index(left, |_, _| {});
     let b = identity.index(right, |_, _| {});
-    let mut out = Out::new(left);
     // Nearly always the same elements are in the same places.
     if a.same_identities(&b) && a.are_distinct() {
+        let mut out = Out::new(left);
         for (before, value) in left.iter().zip(right) {
-            let after = merge(before, value, element)?;
-            if is_same(&after, before) {
-                out.keep();
+            let after = if stays(before, value) {
+                None
             } else {
-                out.replace(after, 0);
+                merge(before, value, element)?
+            };
+            match after {
+                None => out.keep(),
+                Some(after) => out.replace(after, 0),
             }
         }
-        return Ok(match out.finish() {
-            Some(values) => Value::Array(values.into()),
-            None => Value::Array(left.clone()),
-        });
+        return Ok(out.finish().map(|values| Value::Array(values.into())));
     }
     let found = Matches::new(&a, &b).map_err(|j| identity.element(&b, j).to_string())?;
-    let merged = found
-        .interleave()
-        .into_iter()
-        .map(|step| match step {
-            Step::Left(i) => Ok(left[i].clone()),
-            Step::Right(j) => Ok(right[j].clone()),
-            Step::Both(i, j) => merge(&left[i], &right[j], element),
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    // Elements that only the left list has can stand where they stood.
-    if merged.len() == left.len() && merged.iter().zip(left).all(|(a, b)| is_same(a, b)) {
-        return Ok(Value::Array(left.clone()));
+    let steps = found.interleave();
+    let mut same = steps.len() == left.len();
+    let mut merged = Vec::with_capacity(steps.len());
+    for (at, step) in steps.into_iter().enumerate() {
+        let (from, after) = match step {
+            Step::Left(i) => (i, None),
+            Step::Both(i, j) => (i, merge(&left[i], &right[j], element)?),
+            Step::Right(j) => (left.len(), Some(right[j].clone())),
+        };
+        // Elements that only the left list has can stand where they stood.
+        same &= after.is_none() && from == at;
+        merged.push(after.unwrap_or_else(|| left[from].clone()));
     }
-    Ok(Value::Array(merged.into()))
+    Ok((!same).then(|| Value::Array(merged.into())))
 }
 
 enum Step {

@@ -43,6 +43,34 @@ impl<'s> Shape<'s> {
     }
 }
 
+/// Whether two values are plainly equal. `false` says that they must be looked at.
+pub(super) fn plainly_equal(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::String(a), Value::String(b)) => a == b,
+        (Value::Number(a), Value::Number(b)) => a == b,
+        (Value::Bool(a), Value::Bool(b)) => a == b,
+        _ => a.ptr_eq(b),
+    }
+}
+
+/// Whether two values are plainly equal, or maps or lists whose values are. Looks no deeper, so that asking at each level
+/// of a value does not walk it again and again; what it answers needs no type to be looked up.
+pub(super) fn flatly_equal(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) => {
+            let (a, b) = (a.entries(), b.entries());
+            a.len() == b.len()
+                && a.iter()
+                    .zip(b)
+                    .all(|(a, b)| a.0 == b.0 && plainly_equal(&a.1, &b.1))
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| plainly_equal(a, b))
+        }
+        _ => plainly_equal(a, b),
+    }
+}
+
 /// A place of a value that does not fit its type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
