@@ -289,9 +289,20 @@ impl Shards {
         Object::try_from(lease).expect("it has a kind")
     }
 
+    /// Lets go of a shard. A renewal that was cut off may still arrive, so a lease that has changed is looked at again.
     async fn release(&mut self, shard: u32) -> Result<(), TargetError> {
         self.held.remove(&shard);
         self.own.remove(&shard);
+        for _ in 0..4 {
+            match self.try_release(shard).await {
+                Err(TargetError::Changed { .. }) => {}
+                outcome => return outcome,
+            }
+        }
+        self.try_release(shard).await
+    }
+
+    async fn try_release(&mut self, shard: u32) -> Result<(), TargetError> {
         let key = self.options.key(shard);
         let Some(lease) = self.target.get(&key).await? else {
             return Ok(());
