@@ -339,6 +339,15 @@ pub fn compare(desired: &[Object], live: &LiveState, basis: &Basis<'_>) -> Compa
 /// Puts the health of an application together from that of its compared objects.
 #[must_use]
 pub fn health_of(resources: &[Compared], basis: &Basis<'_>) -> Assessment {
+    summarize(resources, basis.itself, basis.compat)
+}
+
+/// Puts the health of an application together, `itself` aside.
+pub(crate) fn summarize(
+    resources: &[Compared],
+    itself: Option<&ObjectKey>,
+    compat: Compat,
+) -> Assessment {
     let parts = resources.iter().map(|resource| {
         let part = match &resource.live {
             Some(live) => Part::live(&resource.key, live, resource.health.as_ref()),
@@ -346,8 +355,8 @@ pub fn health_of(resources: &[Compared], basis: &Basis<'_>) -> Assessment {
         };
         part.excluded(resource.excluded)
     });
-    let mut health = aggregate(parts, basis.itself);
-    if basis.compat.short_health_message {
+    let mut health = aggregate(parts, itself);
+    if compat.short_health_message {
         health.message = caused_by(resources, health.status).into();
     }
     health

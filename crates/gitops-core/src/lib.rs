@@ -61,7 +61,6 @@ mod diffing;
 mod directory;
 mod engine;
 pub mod glob;
-mod health;
 mod history;
 mod live;
 pub mod nearness;
@@ -89,7 +88,8 @@ pub use directory::DirectoryRenderer;
 pub use engine::chain as error_chain;
 pub use engine::{
     DEPENDS_ON, Engine, EngineBuilder, EngineError, EngineOptions, Hold, LOCAL_SERVER, LiveView,
-    Next, OperationRecord, REFRESH, Refreshed, Requests, SYNC_TIMEOUT, SourceNews, SyncRequest,
+    Next, OperationRecord, PROGRESS_DEADLINE, REFRESH, Refreshed, Requests, SYNC_TIMEOUT,
+    SourceNews, SyncRequest,
 };
 pub use history::{Execution, History, HistoryEntry, Limits};
 pub use live::{LiveCache, LiveState, News};

@@ -59,7 +59,7 @@ impl<'a> Part<'a> {
 /// Left out are hooks and skipped objects, objects annotated with `ignore-healthcheck`, the application
 /// `itself`, objects that are not in the cluster, objects without health, and child applications that are
 /// missing or unknown. Where objects are expected and none is there, the application is at least missing.
-/// The message, which Argo CD leaves empty, names up to three objects at fault; the cause is the first's.
+/// The message, which Argo CD leaves empty, names up to three objects at fault, with their causes; the cause is the first's.
 ///
 /// ```
 /// use gitops_health::{Context, HealthStatus, Part, aggregate, assess};
@@ -138,6 +138,13 @@ fn message(worst: HealthStatus, culprits: &[(&ObjectKey, &Assessment)], others: 
         let _ = write!(out, "{lead}{key} is {worst}");
         if !health.message.is_empty() {
             let _ = write!(out, ": {}", health.message);
+        }
+        if let Some(cause) = health
+            .cause
+            .as_deref()
+            .filter(|cause| cause.object != **key)
+        {
+            let _ = write!(out, ", because of {cause}");
         }
     }
     if others > 0 {

@@ -2,6 +2,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::{Assessment, Cause, HealthStatus};
 
+/// What makes a time later than another one.
+const INSTANT: Duration = Duration::from_micros(1);
+
 /// How a [`Timeline`] judges over time.
 ///
 /// ```
@@ -66,7 +69,7 @@ pub struct Timeline {
     progressing_since: Option<SystemTime>,
     /// What was last observed, for counting changes, and when.
     last: Option<(HealthStatus, SystemTime)>,
-    /// When the observed status changed between well and ill, oldest first, within the window.
+    /// When the observed status changed between well and ill, oldest first, within the window; no more than count.
     changes: Vec<SystemTime>,
 }
 
@@ -121,6 +124,35 @@ impl Timeline {
         Some(current)
     }
 
+    /// Judges by other options from now on; what was observed stays.
+    #[must_use]
+    pub fn with_options(mut self, options: &TimelineOptions) -> Self {
+        if self.options != *options {
+            self.options.clone_from(options);
+        }
+        self
+    }
+
+    /// Returns when the answer changes at the latest though nothing new is observed: a status has lasted, the deadline is
+    /// over, or an object flaps no more. The same assessment is to be observed again then.
+    #[must_use]
+    pub fn next_change(&self, now: SystemTime) -> Option<SystemTime> {
+        let lasted = self
+            .pending
+            .map(|(_, since)| since + self.options.hysteresis);
+        let settled = self.settled.as_ref().map(|(settled, _)| settled.status);
+        let overdue = (self.options.progress_deadline.zip(self.progressing_since))
+            .filter(|_| settled == Some(HealthStatus::Progressing))
+            .map(|(deadline, since)| since + deadline + INSTANT);
+        let calm = self.is_flapping(now).then(|| {
+            let oldest = self.changes[self.changes.len() - self.options.flap_changes.max(1)];
+            // It is within the window to the end.
+            oldest + self.options.flap_window + INSTANT
+        });
+        let all = [lasted, overdue, calm].into_iter().flatten();
+        all.filter(|at| *at > now).min()
+    }
+
     /// Whether the object changes between well and ill again and again, within the window before `now`.
     #[must_use]
     pub fn is_flapping(&self, now: SystemTime) -> bool {
@@ -145,6 +177,11 @@ impl Timeline {
             let window = self.options.flap_window;
             self.changes
                 .retain(|change| now.duration_since(*change).is_ok_and(|age| age <= window));
+            let more = self
+                .changes
+                .len()
+                .saturating_sub(self.options.flap_changes.max(1));
+            self.changes.drain(..more);
         }
         self.last = Some((status, now));
     }

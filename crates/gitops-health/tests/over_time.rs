@@ -53,6 +53,36 @@ fn a_flapping_object_is_told_from_a_failing_one() {
 }
 
 #[test]
+fn when_to_look_again_is_told() {
+    let mut options = TimelineOptions::default();
+    options.hysteresis = Duration::from_secs(5);
+    options.progress_deadline = Some(Duration::from_secs(60));
+    options.flap_changes = 2;
+    options.flap_window = Duration::from_secs(100);
+    let mut timeline = Timeline::new(options);
+    assert_eq!(timeline.next_change(at(0)), None);
+    timeline.observe(health(HealthStatus::Healthy), at(0));
+    assert_eq!(timeline.next_change(at(0)), None);
+    timeline.observe(health(HealthStatus::Degraded), at(10));
+    assert_eq!(timeline.next_change(at(10)), Some(at(15)));
+    timeline.observe(health(HealthStatus::Progressing), at(12));
+    // Two changes within the window: it flaps until the first of them is out of it.
+    assert_eq!(timeline.next_change(at(12)), Some(at(17)));
+    timeline.observe(health(HealthStatus::Progressing), at(17));
+    let overdue = timeline.next_change(at(17)).unwrap();
+    assert!(overdue > at(72) && overdue < at(73), "{overdue:?}");
+    assert_eq!(
+        timeline.current(overdue).unwrap().status,
+        HealthStatus::Degraded
+    );
+    assert!(timeline.is_flapping(overdue));
+    let calm = timeline.next_change(overdue).unwrap();
+    assert!(calm > at(110) && calm < at(111), "{calm:?}");
+    assert!(!timeline.is_flapping(calm));
+    assert_eq!(timeline.next_change(calm), None);
+}
+
+#[test]
 fn progress_has_a_deadline() {
     use HealthStatus::{Degraded, Healthy, Progressing};
     let mut options = TimelineOptions::default();

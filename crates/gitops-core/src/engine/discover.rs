@@ -466,6 +466,7 @@ impl Engine {
                     seen,
                     references: references.clone(),
                     refreshed: None,
+                    timelines: Default::default(),
                     operation: None,
                     pending: None,
                     taken: None,

@@ -12,6 +12,7 @@ mod request;
 mod requested;
 mod resolve;
 mod run;
+mod wellness;
 mod work;
 mod world;
 
@@ -20,6 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use gitops_health::TimelineOptions;
 use gitops_manifest::{GroupKind, Map, Str};
 
 use crate::application::{
@@ -45,6 +47,7 @@ pub use record::{OperationRecord, SyncRequest};
 pub use refresh::Refreshed;
 pub use refresh::chain;
 pub use resolve::SourceNews;
+pub use wellness::PROGRESS_DEADLINE;
 
 /// The address under which a cluster knows itself.
 pub const LOCAL_SERVER: &str = "https://kubernetes.default.svc";
@@ -175,6 +178,9 @@ pub struct EngineOptions {
     pub impersonation: bool,
     /// Whether a sync that only waits is stopped when something newer comes that automated sync would take.
     pub newer_wins: bool,
+    /// How the health of objects is judged over time: from when on no progress counts as degraded, how long a status must last
+    /// before it counts, when an object flaps. By default what is seen counts at once, and progress has no end.
+    pub health: TimelineOptions,
     /// Which quirks of Argo CD are wanted.
     pub compat: Compat,
 }
@@ -199,6 +205,11 @@ impl Default for EngineOptions {
             application_namespaces: Vec::new(),
             impersonation: true,
             newer_wins: true,
+            health: {
+                let mut health = TimelineOptions::default();
+                health.hysteresis = Duration::ZERO;
+                health
+            },
             compat: Compat::default(),
         }
     }
@@ -331,6 +342,8 @@ struct ApplicationState {
     /// Whether its object has the annotation that asks for that.
     refresh_seen: bool,
     refreshed: Option<Arc<Refreshed>>,
+    /// How its objects were doing.
+    timelines: wellness::Timelines,
     status: ApplicationStatus,
     /// The operation that runs, or ran last, once it was read from the store.
     operation: Option<OperationRecord>,

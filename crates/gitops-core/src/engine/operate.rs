@@ -185,13 +185,15 @@ impl Engine {
                     .await?;
                 self.step(id, record, Some(&refreshed)).await
             }
-            Decision::Wait(wait) => Ok(Next::After(wait)),
+            Decision::Wait(wait) => {
+                Ok(Next::After(wait).min(refreshed.next_change(self.clock.now())))
+            }
             Decision::Skip(reason) => {
                 let error = reason
                     .error()
                     .map(|error| (super::refresh::SYNC_ERROR, error.to_owned()));
                 self.conclude(id, &refreshed, error);
-                Ok(Next::Idle)
+                Ok(refreshed.next_change(self.clock.now()))
             }
         }
     }

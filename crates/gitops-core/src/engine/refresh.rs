@@ -11,11 +11,11 @@ use crate::application::{
     AppProject, Application, ApplicationSource, ApplicationSummary, ComparedTo, HealthState,
     OrphanedResources, SyncStatus, SyncStatusCode,
 };
-use crate::comparison::{Basis, Comparison, compare, is_good, prepare, shown_revision};
+use crate::comparison::{Basis, Comparison, compare, prepare, shown_revision};
 use crate::diffing::Differ;
 use crate::orphans;
 use crate::project::Cluster;
-use crate::{ApplicationId, Discovery, EventKind, RenderOptions, Revision};
+use crate::{ApplicationId, Discovery, EventKind, RenderOptions, Revision, Timestamp};
 
 /// An application as it was last looked at.
 #[derive(Clone)]
@@ -35,6 +35,8 @@ pub struct Refreshed {
     pub hold: Option<Hold>,
     /// The objects of the destination namespace that belong to no application, where the project wants to know of them.
     pub orphans: Vec<ObjectKey>,
+    /// When health changes though nothing is heard of the objects.
+    pub(super) until: Option<Timestamp>,
     basis: Fingerprint,
 }
 
@@ -154,7 +156,13 @@ impl Engine {
                 let same = previous
                     .as_ref()
                     .is_some_and(|p| Arc::ptr_eq(p, &refreshed));
-                if !same || !self.conditions_of(id).is_empty() {
+                let due = refreshed.until.is_some_and(|at| at <= self.clock.now());
+                let refreshed = if !same || due {
+                    self.judge(id, &application, refreshed, same)
+                } else {
+                    refreshed
+                };
+                if !same || due || !self.conditions_of(id).is_empty() {
                     self.take(id, &application, &refreshed, previous.as_deref());
                 }
                 Ok(Some(refreshed))
@@ -515,6 +523,7 @@ impl Engine {
             desired: prepared.objects.into(),
             comparison: Arc::new(comparison),
             hold: hold.cloned(),
+            until: None,
             basis: fingerprint,
         })))
     }
@@ -673,7 +682,7 @@ impl Engine {
             .parse()
             .unwrap_or(gitops_health::HealthStatus::Unknown);
         if old.health.status.is_empty() || was != health.status {
-            let message = self.explain_health(application, comparison);
+            let message = health.message.to_string();
             self.emit(
                 id,
                 EventKind::HealthChanged {
@@ -750,30 +759,6 @@ impl Engine {
         } else {
             names.iter().map(ToString::to_string).collect()
         };
-    }
-
-    /// Says what is at the root of an application's health: the deepest object below the one that is not well.
-    fn explain_health(&self, application: &Application, comparison: &Comparison) -> String {
-        let message = comparison.health.message.to_string();
-        if is_good(comparison.health.status) {
-            return message;
-        }
-        let Ok(connection) = self.connection(&application.spec.destination) else {
-            return message;
-        };
-        let worst = comparison.resources.iter().find(|r| {
-            r.health
-                .as_ref()
-                .is_some_and(|h| h.status == comparison.health.status)
-        });
-        let Some(live) = worst.and_then(|resource| resource.live.as_ref()) else {
-            return message;
-        };
-        let family = connection.live.state().family(live);
-        match crate::health::root_cause(live, &family) {
-            Some(cause) => format!("{message}: {cause}"),
-            None => message,
-        }
     }
 }
 

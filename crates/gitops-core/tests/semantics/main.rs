@@ -7,3 +7,4 @@ mod options;
 mod project;
 mod running;
 mod tracking;
+mod wellness;

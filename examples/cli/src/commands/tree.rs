@@ -1,4 +1,4 @@
-use gitops::health::{Context, assess};
+use gitops::health::{Assessment, Context, assess};
 use gitops::manifest::{Object, Value};
 
 use crate::Outcome;
@@ -52,13 +52,13 @@ fn children<'a>(parent: &Object, objects: &'a [Object]) -> Vec<&'a Object> {
 fn print(object: &Object, objects: &[Object], paint: Paint, first: &str, rest: &str) {
     let health = assess(object, &Context::new());
     let status = health.as_ref().map_or("", |health| health.status.as_str());
-    let message = health.as_ref().map_or("", |health| &*health.message);
+    let message = health.as_ref().map_or_else(String::new, says);
     println!(
         "{first}{}/{} {} {}",
         object.kind(),
         object.name(),
         paint.health(status),
-        paint.dim(message)
+        paint.dim(&message)
     );
     let children = children(object, objects);
     for (i, child) in children.iter().enumerate() {
@@ -77,6 +77,18 @@ fn print(object: &Object, objects: &[Object], paint: Paint, first: &str, rest: &
     }
 }
 
+/// Returns the message of an assessment, and the reason where the message does not say it: `ImagePullBackOff: Back-off …`.
+fn says(health: &Assessment) -> String {
+    let message = &*health.message;
+    match health.cause.as_deref() {
+        Some(cause) if !cause.reason.is_empty() && !message.contains(&*cause.reason) => {
+            let separator = if message.is_empty() { "" } else { ": " };
+            format!("{}{separator}{message}", cause.reason)
+        }
+        _ => message.to_owned(),
+    }
+}
+
 fn value(object: &Object, objects: &[Object]) -> serde_json::Value {
     let health = assess(object, &Context::new());
     serde_json::json!({
@@ -84,7 +96,9 @@ fn value(object: &Object, objects: &[Object]) -> serde_json::Value {
         "kind": object.kind(),
         "namespace": object.namespace(),
         "name": object.name(),
-        "health": health.map(|health| health.status.to_string()),
+        "health": health.as_ref().map(|health| health.status.to_string()),
+        "message": health.as_ref().map(|health| &*health.message).filter(|message| !message.is_empty()),
+        "reason": health.as_ref().and_then(|health| health.cause.as_deref()).map(|cause| &*cause.reason),
         "children": children(object, objects).iter().map(|o| value(o, objects)).collect::<Vec<_>>(),
     })
 }
