@@ -7,7 +7,7 @@ use crate::error::{BuildError, BuildErrors, ErrorKind};
 use crate::fieldspec::{FieldSpec, FieldSpecs};
 use crate::hash;
 use crate::id::Gvk;
-use crate::kustomization::SortOptions;
+use crate::kustomization::{At, SortOptions};
 use crate::load::Loader;
 use crate::options::{BuildOptions, LoadRestrictor, Reorder};
 use crate::origin::Origin;
@@ -148,7 +148,8 @@ fn run<'a>(
         Stop
     })?;
     let mut target = builder.target(loader, None)?;
-    builder.set_schema(&target)?;
+    // Without its schema the rest is built all the same, for its mistakes.
+    let _ = builder.set_schema(&target);
     if !target.kustomization.build_metadata.is_empty() {
         target.origin = Some(Origin::default());
     }
@@ -264,6 +265,7 @@ fn order(
     let legacy = SortOptions {
         order: Str::from_static("legacy"),
         legacy: None,
+        at: At::default(),
     };
     let chosen = match (&target.kustomization.sort_options, builder.options.reorder) {
         (Some(options), reorder) => {
@@ -283,6 +285,7 @@ fn order(
     sort::sort(resources, chosen, &builder.world.scope).map_err(|error| {
         let error = BuildError::new(ErrorKind::Kustomization, error.to_string())
             .field("sortOptions")
+            .at(target.place(chosen.at))
             .hint("the order is fifo or legacy");
         note(builder, target, error);
         Stop

@@ -104,12 +104,21 @@ impl BuildError {
     }
 
     pub(crate) fn field(mut self, field: impl Into<String>) -> Self {
-        self.field.get_or_insert_with(|| field.into());
+        let field = field.into();
+        if !field.is_empty() {
+            self.field.get_or_insert(field);
+        }
         self
     }
 
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint.get_or_insert_with(|| hint.into());
+        self
+    }
+
+    /// Adds a hint where there is something to say.
+    pub(crate) fn maybe(mut self, hint: Option<String>) -> Self {
+        self.hint = self.hint.or(hint);
         self
     }
 }

@@ -10,6 +10,7 @@ use crate::error::{BuildError, ErrorKind};
 use crate::kustomization::decode::At;
 use crate::kustomization::{GeneratorArgs, GeneratorOptions, Text};
 use crate::load::Loader;
+use crate::near;
 use crate::node::{Node, Scalar, Tag};
 use crate::options::Environment;
 use crate::resmap::ResMap;
@@ -289,10 +290,10 @@ pub(crate) fn absorb(
     match found[..] {
         [] => {
             if matches!(new.behavior, Some(Behavior::Merge | Behavior::Replace)) {
-                return Err(fail(format!(
-                    "there is no {} to merge with or to replace",
-                    id.as_id()
-                )));
+                let id = id.as_id();
+                let near = near::resource(resources.as_slice(), id.kind, id.name, scope);
+                let message = format!("there is no {id} to merge with or to replace");
+                return Err(fail(message).maybe(near));
             }
             resources
                 .append(new, scope)

@@ -61,6 +61,7 @@ mod jsonpatch;
 mod kustomization;
 mod load;
 mod merge;
+mod near;
 mod node;
 mod options;
 mod origin;

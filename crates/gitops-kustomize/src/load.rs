@@ -6,6 +6,7 @@ use gitops_manifest::tree::{self, EntryKind};
 use gitops_manifest::{FileTree, TreeError};
 
 use crate::error::{BuildError, ErrorKind};
+use crate::near::nearest_file;
 use crate::remote::{RemoteError, RemoteLoader, RepositorySpec};
 
 /// A tree, of the caller or of a remote repository.
@@ -103,10 +104,11 @@ impl<'a> Loader<'a> {
                 ErrorKind::Missing,
                 format!("`{path}` is a file and not a folder with a kustomization"),
             )),
-            Ok(None) => Err(BuildError::new(
-                ErrorKind::Missing,
-                format!("there is no file or folder `{path}`"),
-            )),
+            Ok(None) => {
+                let message = format!("there is no file or folder `{path}`");
+                let error = BuildError::new(ErrorKind::Missing, message);
+                Err(error.maybe(self.near(path, &self.root)))
+            }
             Err(error) => Err(tree_error(&error, path)),
         }
     }
@@ -170,10 +172,9 @@ impl<'a> Loader<'a> {
                 ));
             }
             Ok(None) => {
-                return Err(BuildError::new(
-                    ErrorKind::Missing,
-                    format!("there is no file `{path}`"),
-                ));
+                let message = format!("there is no file `{path}`");
+                let error = BuildError::new(ErrorKind::Missing, message);
+                return Err(error.maybe(self.near(path, &full)));
             }
             Err(error) => return Err(tree_error(&error, path)),
         }
@@ -191,6 +192,19 @@ impl<'a> Loader<'a> {
             .get()
             .read(&full)
             .map_err(|error| tree_error(&error, path))
+    }
+
+    /// Asks for the entry of a folder whose name is nearest to one that is not there. `written` is the path as it
+    /// stands in the kustomization, `full` the one in the tree.
+    fn near(&self, written: &str, full: &str) -> Option<String> {
+        let (folder, name) = full.rsplit_once('/').unwrap_or(("", full));
+        if self.restricted && !within(folder, &self.root) && !within(&self.root, folder) {
+            return None;
+        }
+        let entries = self.tree.get().list(folder).ok()?;
+        let near = nearest_file(name, entries.iter().map(|entry| entry.name.as_str()))?;
+        let before = written.strip_suffix(name).unwrap_or_default();
+        Some(format!("did you mean `{before}{near}`?"))
     }
 
     /// Reads a file as text.

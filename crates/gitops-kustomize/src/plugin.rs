@@ -118,7 +118,6 @@ pub(crate) fn configure(resource: &Resource) -> Result<Plugin, Vec<BuildError>> 
     let mut decoder = Decoder::lenient(false);
     let plugin = read(&mut decoder, resource.kind(), &spanned);
     let Some(plugin) = plugin else {
-        let known = crate::kustomization::decode::nearest(resource.kind(), &KINDS);
         let mut errors = fail(
             ErrorKind::Plugin,
             format!(
@@ -126,9 +125,7 @@ pub(crate) fn configure(resource: &Resource) -> Result<Plugin, Vec<BuildError>> 
                 resource.kind()
             ),
         );
-        if let Some(known) = known {
-            errors[0].hint = Some(format!("did you mean `{known}`?"));
-        }
+        errors[0].hint = crate::near::did_you_mean(resource.kind(), KINDS.iter().copied());
         return Err(errors);
     };
     if decoder.faults.is_empty() {

@@ -265,3 +265,187 @@ fn keys_that_are_no_texts_are_refused() {
     )];
     assert!(message(&files, "").contains("`2001-01-01` is a time"));
 }
+
+const DEPLOYMENT: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: backend
+spec:
+  replicas: 1
+";
+
+/// Tells all lines of what is wrong with a kustomization over `DEPLOYMENT`.
+fn mistakes(kustomization: &str, more: &[(&str, &str)]) -> String {
+    let kustomization = format!("resources: [d.yaml]\n{kustomization}");
+    let mut files = vec![
+        ("kustomization.yaml", kustomization.as_str()),
+        ("d.yaml", DEPLOYMENT),
+    ];
+    files.extend(more);
+    message(&files, "")
+}
+
+#[test]
+fn names_that_lead_nowhere_are_told_with_the_nearest() {
+    for (kustomization, wanted) in [
+        (
+            "replicas: [{name: bakcend, count: 3}]\n",
+            "kustomization.yaml:2:12: replicas[0]: no resource named `bakcend` is of a kind whose replicas can be set \
+             (Deployment.[noVer].[noGrp], StatefulSet.[noVer].[noGrp], ReplicaSet.[noVer].[noGrp], \
+             ReplicationController.[noVer].[noGrp]); did you mean `backend`?",
+        ),
+        (
+            "patches:\n- patch: |-\n    apiVersion: apps/v1\n    kind: Deployment\n    metadata: {name: backnd}\n",
+            "kustomization.yaml:3:3: patches[0]: no resource has the id Deployment.v1.apps/backnd.[noNs] of the \
+             strategic merge patch; did you mean `backend`?",
+        ),
+        (
+            "patches:\n- path: deploymnt.yaml\n",
+            "kustomization.yaml:3:9: patches[0].path: there is no file `deploymnt.yaml`; did you mean `deployment.yaml`?",
+        ),
+        (
+            "replacements:\n- source: {kind: Deployment, name: bckend}\n  targets:\n  - select: {kind: Deployment}\n",
+            "kustomization.yaml:3:11: replacements[0].source: the source Deployment.[noVer].[noGrp]/bckend.[noNs] \
+             selects no resource; did you mean `backend`?",
+        ),
+        (
+            "replacements:\n- sourceValue: x\n  targets:\n  - select: {kind: Deployment}\n    fieldPaths:\n    - spec.replcas\n",
+            "kustomization.yaml:7:7: replacements[0].targets[0].fieldPaths[0]: unable to find field \"spec.replcas\" in \
+             replacement target (Deployment.v1.apps/backend.[noNs], d.yaml:1); did you mean `replicas`?",
+        ),
+        (
+            "vars:\n- name: A\n  objref: {kind: Deployment, apiVersion: apps/v1, name: bakend}\n",
+            "kustomization.yaml:3:3: vars[0]: the variable `A` refers to Deployment.v1.apps `bakend`, and there is no \
+             such resource; did you mean `backend`?",
+        ),
+        (
+            "configMapGenerator: [{name: backend, behavior: merge}]\n",
+            "kustomization.yaml:2:22: configMapGenerator[0]: there is no ConfigMap.v1.[noGrp]/backend.[noNs] to merge \
+             with or to replace; there is Deployment.v1.apps/backend.[noNs]",
+        ),
+    ] {
+        let more = [("deployment.yaml", "")];
+        assert_eq!(mistakes(kustomization, &more), wanted);
+    }
+}
+
+/// Where one part cannot be read, what the others read is looked through all the same.
+#[test]
+fn the_mistakes_of_all_parts_are_told_together() {
+    let files = [
+        (
+            "top/kustomization.yaml",
+            "resources: [missing.yaml]\ncomponents: [../part, ../base]\nopenapi: {path: none.json}\nconfigurations: [a.yaml, b.yaml]\npatches: [{path: p.yaml}]\nreplacements: [{path: r.yaml}]\n",
+        ),
+        ("top/a.yaml", "namePrefx: []\n"),
+        (
+            "part/kustomization.yaml",
+            "kind: Component\nresources: [gone.yaml]\npatches: [{path: q.yaml}]\n",
+        ),
+        ("base/kustomization.yaml", "namePrefix: a\n"),
+    ];
+    let part = " (built from top > part)";
+    assert_eq!(
+        message(&files, "top"),
+        [
+            "top/kustomization.yaml:3:17: openapi.path: there is no file `none.json`",
+            "top/kustomization.yaml:1:13: resources[0]: there is no file `missing.yaml`",
+            "top/a.yaml:1:1: namePrefx: unknown field `namePrefx`; did you mean `namePrefix`?",
+            "top/kustomization.yaml:4:26: configurations[1]: there is no file `b.yaml`",
+            &format!("part/kustomization.yaml:2:13: resources[0]: there is no file `gone.yaml`{part}"),
+            &format!("part/kustomization.yaml:3:18: patches[0].path: there is no file `q.yaml`{part}"),
+            "top/kustomization.yaml:2:23: components[1]: `../base` is a Kustomization and no Component; name it under resources",
+            "top/kustomization.yaml:5:18: patches[0].path: there is no file `p.yaml`",
+            "top/kustomization.yaml:6:23: replacements[0]: there is no file `r.yaml`",
+        ]
+        .join("\n")
+    );
+}
+
+#[test]
+fn mistakes_in_patches_are_told_where_the_patch_is() {
+    let merge = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: backend\n spec: x\n";
+    assert_eq!(
+        mistakes("patches: [{path: p.yaml}]\n", &[("p.yaml", merge)]),
+        "p.yaml:5:2: patches[0]: the strategic merge patch `p.yaml` cannot be read: did not find expected key"
+    );
+    assert_eq!(
+        mistakes(
+            "patches:\n- target: {kind: Deployment}\n  patch: '[{op: remove, path: /spec}]'\n",
+            &[]
+        ),
+        "kustomization.yaml:3:3: patches[0]: the JSON patch `[{op: remove, path: /spec}]` cannot be read: key must be a string at line 1 column 3; \
+         what begins with a bracket is read as JSON, with keys and texts in double quotes"
+    );
+    assert_eq!(
+        mistakes("patches: [p.yaml]\n", &[("p.yaml", merge)]),
+        "kustomization.yaml:2:11: patches[0]: expected a map and found text; write it as `path: …` or `patch: …`"
+    );
+}
+
+/// A replacement of a file is told with that file.
+#[test]
+fn mistakes_in_replacements_of_files_are_told_there() {
+    let list = "- sourceValue: x\n  targets:\n  - select: {kind: '['}\n";
+    let message = mistakes("replacements: [{path: r.yaml}]\n", &[("r.yaml", list)]);
+    assert!(
+        message.starts_with("r.yaml:3:5: replacements[0].targets[0].select: "),
+        "{message}"
+    );
+    let transformer = "\n\napiVersion: builtin\nkind: ReplacementTransformer\nmetadata: {name: t}\nreplacements:\n- sourceValue: x\n";
+    let message = mistakes("transformers: [t.yaml]\n", &[("t.yaml", transformer)]);
+    assert_eq!(
+        message,
+        "t.yaml:3: replacements[0]: a replacement must have a source and at least one target"
+    );
+}
+
+#[test]
+fn a_base_that_comes_in_twice_is_told_as_that() {
+    let files = [
+        ("top/kustomization.yaml", "resources: [../a, ../b]\n"),
+        ("a/kustomization.yaml", "resources: [../base]\n"),
+        ("b/kustomization.yaml", "resources: [../base]\n"),
+        ("base/kustomization.yaml", "resources: [pod.yaml]\n"),
+        ("base/pod.yaml", POD),
+    ];
+    assert_eq!(
+        message(&files, "top"),
+        "base/pod.yaml:1: resources[1]: there is a resource with the id Pod.v1.[noGrp]/web.[noNs] already \
+         (base/pod.yaml:1); it comes in twice: name it once, or give one of the two another namePrefix, nameSuffix or \
+         namespace"
+    );
+}
+
+#[test]
+fn every_mistake_has_a_place() {
+    assert_eq!(
+        mistakes("sortOptions: {order: lagacy}\n", &[]),
+        "kustomization.yaml:2:14: sortOptions: `lagacy` is no order; the order is fifo or legacy"
+    );
+    assert_eq!(
+        message(&[("kustomization.yaml", "{}\n")], ""),
+        "kustomization.yaml:1:1: the kustomization is empty"
+    );
+    let validator = "validators:\n- |-\n  apiVersion: builtin\n  kind: PrefixTransformer\n  metadata: {name: x}\n  prefix: a-\n  fieldSpecs: [{path: metadata/name}]\n";
+    assert_eq!(
+        mistakes(validator, &[]),
+        "kustomization.yaml:3:3: validators: the validator PrefixTransformer `x` changes resources"
+    );
+    let both = [
+        ("kustomization.yaml", "resources: [a, b]\n"),
+        (
+            "a/kustomization.yaml",
+            "vars: [{name: A, objref: {kind: Pod, name: web}}]\n",
+        ),
+        (
+            "b/kustomization.yaml",
+            "vars: [{name: A, objref: {kind: Pod, name: web}}]\n",
+        ),
+    ];
+    assert_eq!(
+        message(&both, ""),
+        "kustomization.yaml:1:16: resources[1]: the variable `A` is defined twice (first at a/kustomization.yaml:1:8)"
+    );
+}

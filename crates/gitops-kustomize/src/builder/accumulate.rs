@@ -9,7 +9,7 @@ use crate::config::{self, Config};
 use crate::error::{BuildError, ErrorKind, Place};
 use crate::generate::{self, Generated, Mistake};
 use crate::kustomization::decode::Decoder;
-use crate::kustomization::{At, GeneratorArgs, GeneratorOptions, Text, Var};
+use crate::kustomization::{At, GeneratorArgs, GeneratorOptions, Text, Var, Written};
 use crate::load::is_url;
 use crate::origin::{ConfiguredBy, Origin};
 use crate::plugin::{self, Plugin};
@@ -38,15 +38,45 @@ impl<'a> Builder<'a> {
         self.generators(target, &mut into);
         // What follows works on the whole, and a part that is missing would be reported again and again.
         if self.errors.len() > errors_before {
+            self.look_through(target, 0);
             return Err(Stop);
         }
         for (i, path) in k.components.iter().enumerate() {
-            into = self.component(target, into, path, i)?;
+            let Ok(built) = self.component(target, into, path, i) else {
+                self.look_through(target, i + 1);
+                return Err(Stop);
+            };
+            into = built;
         }
         self.transformers(target, &mut into)?;
         self.validators(target, &mut into)?;
         self.variables(target, &mut into)?;
         Ok(into)
+    }
+
+    /// Looks for mistakes in what follows when a kustomization cannot be built any more: in what its components, from
+    /// one on, and it itself read. Nothing is applied, as there is nothing to apply it to.
+    fn look_through(&mut self, target: &Target<'a>, from: usize) {
+        for (i, path) in target
+            .kustomization
+            .components
+            .iter()
+            .enumerate()
+            .skip(from)
+        {
+            let field = format!("components[{i}]");
+            let Ok(below) = self.open_component(target, path, &field) else {
+                continue;
+            };
+            let k = &below.kustomization;
+            let mut read = Accumulated::default();
+            self.resources(&below, &mut read, &k.resources, "resources", true);
+            let mut config = Config::default();
+            let _ = self.configurations(&below, &mut config);
+            self.crds(&below, &mut config);
+            self.look_through(&below, 0);
+        }
+        let _ = self.load(target);
     }
 
     /// Reads files and folders. A file that cannot be read does not hide the mistakes of the next.
@@ -159,10 +189,15 @@ impl<'a> Builder<'a> {
                     Some(place) => format!(" ({place})"),
                     None => String::new(),
                 };
-                let error = BuildError::new(
+                let mut error = BuildError::new(
                     ErrorKind::Conflict,
                     format!("there is a resource with the id {id} already{first}"),
                 );
+                if resource.place.is_some() && resource.place == other.place {
+                    error = error.hint(
+                        "it comes in twice: name it once, or give one of the two another namePrefix, nameSuffix or namespace",
+                    );
+                }
                 let error = match &resource.place {
                     Some(place) => error.at(place.clone()).field(field),
                     None => error,
@@ -193,7 +228,7 @@ impl<'a> Builder<'a> {
         } else {
             namespace.clone()
         };
-        self.set_schema(&below)?;
+        let _ = self.set_schema(&below);
         Ok(below)
     }
 
@@ -217,6 +252,25 @@ impl<'a> Builder<'a> {
         self.merge(target, into, built, path.at, field)
     }
 
+    fn open_component(
+        &mut self,
+        target: &Target<'a>,
+        path: &Text,
+        field: &str,
+    ) -> Built<Target<'a>> {
+        let below = self.open(target, path, field)?;
+        if below.kustomization.is_component() {
+            return Ok(below);
+        }
+        let message = format!(
+            "`{}` is a {} and no Component",
+            path.value, below.kustomization.kind
+        );
+        let error =
+            BuildError::new(ErrorKind::Kustomization, message).hint("name it under resources");
+        Err(self.fail_at(target, path.at, field, error))
+    }
+
     pub(super) fn component(
         &mut self,
         target: &Target<'a>,
@@ -225,18 +279,7 @@ impl<'a> Builder<'a> {
         i: usize,
     ) -> Built<Accumulated> {
         let field = format!("components[{i}]");
-        let below = self.open(target, path, &field)?;
-        if !below.kustomization.is_component() {
-            let error = BuildError::new(
-                ErrorKind::Kustomization,
-                format!(
-                    "`{}` is a {} and no Component",
-                    path.value, below.kustomization.kind
-                ),
-            )
-            .hint("name it under resources");
-            return Err(self.fail_at(target, path.at, field, error));
-        }
+        let below = self.open_component(target, path, &field)?;
         let mut built = self.accumulate(&below, into)?;
         // kustomize merges what comes out of a component into nothing, and by that looks for conflicts once more.
         let mut config = Config::default();
@@ -277,10 +320,14 @@ impl<'a> Builder<'a> {
         for var in vars {
             match into.vars.binary_search_by(|own| own.name.cmp(&var.name)) {
                 Err(i) => into.vars.insert(i, var.clone()),
-                Ok(_) => {
+                Ok(i) => {
+                    let first = match &into.vars[i].written {
+                        Some(written) => format!(" (first at {})", written.place),
+                        None => String::new(),
+                    };
                     let error = BuildError::new(
                         ErrorKind::Reference,
-                        format!("the variable `{}` is defined twice", var.name),
+                        format!("the variable `{}` is defined twice{first}", var.name),
                     );
                     let (at, field) = from.unwrap_or((var.at, "vars"));
                     self.fail_at(target, at, field, error);
@@ -295,18 +342,27 @@ impl<'a> Builder<'a> {
     }
 
     pub(super) fn configurations(&mut self, target: &Target<'_>, config: &mut Config) -> Built<()> {
+        let before = self.errors.len();
         let mut all = Config::default();
         for (i, path) in target.kustomization.configurations.iter().enumerate() {
             let field = format!("configurations[{i}]");
             let at = Some((field.as_str(), path.at));
-            let settings = self.settings_read_by(target, &path.value, at, read::configuration)?;
+            let read = self.settings_read_by(target, &path.value, at, read::configuration);
+            let Ok(settings) = read else {
+                continue;
+            };
             let mut decoder = Decoder::lenient(true);
             let more = config::parse(&mut decoder, &settings);
-            self.faults(target, &path.value, decoder)?;
-            all.merge(&more).map_err(|conflict| {
+            if self.faults(target, &path.value, decoder).is_err() {
+                continue;
+            }
+            if let Err(conflict) = all.merge(&more) {
                 let error = BuildError::new(ErrorKind::Kustomization, conflict.to_string());
-                self.fail_at(target, path.at, field, error)
-            })?;
+                self.fail_at(target, path.at, field, error);
+            }
+        }
+        if self.errors.len() > before {
+            return Err(Stop);
         }
         config.merge(&all).map_err(|conflict| {
             let error = BuildError::new(ErrorKind::Kustomization, conflict.to_string());
@@ -467,8 +523,16 @@ impl<'a> Builder<'a> {
             if !unchanged {
                 let error = BuildError::new(
                     ErrorKind::Plugin,
-                    format!("the validator {} changes resources", resource.name()),
+                    format!(
+                        "the validator {} `{}` changes resources",
+                        resource.kind(),
+                        resource.name()
+                    ),
                 );
+                let error = match resource.place.clone() {
+                    Some(place) => error.at(place),
+                    None => error,
+                };
                 return Err(self.fail_at(target, At::default(), "validators", error));
             }
         }
@@ -480,9 +544,18 @@ impl<'a> Builder<'a> {
         if vars_of_this.is_empty() {
             return Ok(());
         }
-        vars::note(&mut into.resources, vars_of_this, &self.world)
-            .map_err(|error| self.fail_at(target, vars_of_this[0].at, "vars", error))?;
-        self.merge_vars(target, into, vars_of_this, None)
+        let chain = target.loader.visited();
+        let mut vars = vars_of_this.clone();
+        for (i, var) in vars.iter_mut().enumerate() {
+            var.written = Some(Arc::new(Written {
+                place: target.place(var.at),
+                field: format!("vars[{i}]"),
+                chain: chain.clone(),
+            }));
+        }
+        vars::note(&mut into.resources, &vars, &self.world)
+            .map_err(|errors| self.fail_all(target, At::default(), "vars", errors))?;
+        self.merge_vars(target, into, &vars, None)
     }
 
     /// Notes a transformer at all resources, where that is asked for, and drops what it deleted.

@@ -6,7 +6,7 @@ use gitops_manifest::{Object, Str, Value, tree, yaml};
 
 use super::accumulate::custom_origin;
 use super::{Accumulated, Builder, Built, Stop, Target};
-use crate::error::{BuildError, ErrorKind};
+use crate::error::{BuildError, ErrorKind, Place};
 use crate::fieldspec::{FieldSpec, FieldSpecs};
 use crate::function::{Function, FunctionCall};
 use crate::generate::{self, Generated, Mistake};
@@ -55,6 +55,29 @@ impl<'a> Builder<'a> {
         }
         error.message = format!("{} `{}`: {}", config.kind(), config.name(), error.message);
         self.stop(target, error)
+    }
+
+    /// Does something for a configured transformer; mistakes without a line of their own get its place and name.
+    fn of_plugin<T>(
+        &mut self,
+        target: &Target<'_>,
+        config: &Resource,
+        act: impl FnOnce(&mut Self) -> Built<T>,
+    ) -> Built<T> {
+        let before = self.errors.len();
+        let done = act(self);
+        let Some(place) = &config.place else {
+            return done;
+        };
+        let file = target.file();
+        for error in &mut self.errors[before..] {
+            let unknown = |place: &Place| place.line == 0 && place.file == file;
+            if error.place.as_ref().is_none_or(unknown) {
+                error.place = Some(place.clone());
+                error.message = format!("{} `{}`: {}", config.kind(), config.name(), error.message);
+            }
+        }
+        done
     }
 
     fn stop(&mut self, target: &Target<'_>, mut error: BuildError) -> Stop {
@@ -195,15 +218,19 @@ impl<'a> Builder<'a> {
             }
             Plugin::PatchJson6902(patch) => {
                 let entry = patch.entry();
-                let loaded = self.load_json_patch(target, &entry, "")?;
-                return self.apply_json(target, into, &entry, &loaded, "");
+                return self.of_plugin(target, config, |builder| {
+                    let loaded = builder.load_json_patch(target, &entry, "")?;
+                    builder.apply_json(target, into, &entry, &loaded, "")
+                });
             }
             Plugin::PatchStrategicMerge { paths, patches } => {
                 return self.merge_patches(target, into, config, &paths, &patches);
             }
             Plugin::Patch(patch) => {
                 let entry = patch.entry();
-                let (loaded, source) = self.load_patch(target, &entry, "")?;
+                let (loaded, source) = self.of_plugin(target, config, |builder| {
+                    builder.load_patch(target, &entry, "")
+                })?;
                 let target_of = entry.target.as_ref();
                 patches::apply(
                     &mut into.resources,
@@ -217,12 +244,20 @@ impl<'a> Builder<'a> {
             Plugin::Suffix(affix) => self.rename(into, affix, false, true),
             Plugin::PrefixSuffix(affix) => self.rename(into, affix, true, true),
             Plugin::Replacements(entries) => {
-                let mut list = Vec::new();
-                for (i, entry) in entries.iter().enumerate() {
-                    let field = format!("replacements[{i}]");
-                    list.extend(self.load_replacements(target, entry, &field)?);
-                }
-                return self.apply_replacements(target, into, &list);
+                return self.of_plugin(target, config, |builder| {
+                    let mut list = Vec::new();
+                    for (i, entry) in entries.iter().enumerate() {
+                        let field = format!("replacements[{i}]");
+                        list.extend(builder.load_replacements(target, entry, &field)?);
+                    }
+                    for found in &mut list {
+                        // What stands in the configuration is in its file.
+                        if found.file.is_none() {
+                            found.file = config.place.as_ref().map(|place| place.file.clone());
+                        }
+                    }
+                    builder.apply_replacements(target, into, &list)
+                });
             }
             Plugin::Replicas(replica, specs) => replicas::set_replicas(
                 &mut into.resources,

@@ -55,7 +55,7 @@ impl Target<'_> {
         &self.helm_namespace
     }
 
-    pub(super) fn place(&self, at: At) -> Place {
+    pub(crate) fn place(&self, at: At) -> Place {
         Place::new(self.file(), at.line, at.column)
     }
 }

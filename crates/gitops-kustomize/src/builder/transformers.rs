@@ -15,6 +15,41 @@ use crate::transform::names::Affix;
 use crate::transform::namespace::{self, Subjects};
 use crate::transform::{images, metadata, names, patches, replacements, replicas};
 
+/// What the patches and replacements of a kustomization are, read.
+#[derive(Default)]
+pub(super) struct Read {
+    strategic: Vec<Resource>,
+    patches: Vec<(patches::Loaded, String)>,
+    json: Vec<crate::jsonpatch::JsonPatch>,
+    replacements: Vec<Found>,
+}
+
+/// A replacement with where it was found.
+pub(crate) struct Found {
+    replacement: Replacement,
+    /// The file that it is in; `None` for the kustomization itself.
+    pub(super) file: Option<Arc<str>>,
+    field: String,
+}
+
+/// Quotes the path of a patch, or its text, of a long one the beginning.
+fn quoted(text: &str) -> String {
+    const LONGEST: usize = 160;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("`{}…`", text[..end].replace('\n', "\\n")),
+        None => format!("`{}`", text.replace('\n', "\\n")),
+    }
+}
+
+/// Joins the path of a field and the name of one in it.
+fn join(field: &str, name: &str) -> String {
+    if field.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{field}.{name}")
+    }
+}
+
 impl<'a> Builder<'a> {
     /// Runs the transformers that the fields of a kustomization stand for, in the order that kustomize keeps.
     #[allow(clippy::too_many_lines)]
@@ -30,33 +65,13 @@ impl<'a> Builder<'a> {
                 .as_ref()
                 .map(|origin| Arc::new(origin.built_in(target.file_name, kind)))
         };
-        // All patches are read before the first is applied: what is wrong with one does not hide the others.
         let before = self.errors.len();
-        let strategic = self.strategic_patches(target, &k.patches_strategic_merge);
-        let mut loaded = Vec::new();
-        for (i, patch) in k.patches.iter().enumerate() {
-            let field = format!("patches[{i}]");
-            if let Ok(patch) = self.load_patch(target, patch, &field) {
-                loaded.push(patch);
-            }
-        }
-        let mut json = Vec::new();
-        for (i, patch) in k.patches_json6902.iter().enumerate() {
-            let field = format!("patchesJson6902[{i}]");
-            if let Ok(patch) = self.load_json_patch(target, patch, &field) {
-                json.push(patch);
-            }
-        }
-        let mut replacements_of_this = Vec::new();
-        for (i, entry) in k.replacements.iter().enumerate() {
-            let field = format!("replacements[{i}]");
-            if let Ok(list) = self.load_replacements(target, entry, &field) {
-                replacements_of_this.extend(list);
-            }
-        }
-        if self.errors.len() > before {
-            return Err(Stop);
-        }
+        let Read {
+            strategic,
+            patches: loaded,
+            json,
+            replacements: replacements_of_this,
+        } = self.load(target)?;
         if !k.patches_strategic_merge.is_empty() {
             let at = k.patches_strategic_merge[0].at;
             patches::merge_all(&mut into.resources, &strategic, &self.world)
@@ -183,20 +198,63 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Applies replacements; the field of an error counts them, those of files included.
+    /// Reads the patches and replacements of a kustomization, all before the first is applied: what is wrong with one
+    /// does not hide the others.
+    pub(super) fn load(&mut self, target: &Target<'a>) -> Built<Read> {
+        let k = &target.kustomization;
+        let before = self.errors.len();
+        let mut read = Read {
+            strategic: self.strategic_patches(target, &k.patches_strategic_merge),
+            ..Read::default()
+        };
+        for (i, patch) in k.patches.iter().enumerate() {
+            let field = format!("patches[{i}]");
+            if let Ok(patch) = self.load_patch(target, patch, &field) {
+                read.patches.push(patch);
+            }
+        }
+        for (i, patch) in k.patches_json6902.iter().enumerate() {
+            let field = format!("patchesJson6902[{i}]");
+            if let Ok(patch) = self.load_json_patch(target, patch, &field) {
+                read.json.push(patch);
+            }
+        }
+        for (i, entry) in k.replacements.iter().enumerate() {
+            let field = format!("replacements[{i}]");
+            if let Ok(list) = self.load_replacements(target, entry, &field) {
+                read.replacements.extend(list);
+            }
+        }
+        if self.errors.len() > before {
+            Err(Stop)
+        } else {
+            Ok(read)
+        }
+    }
+
+    /// Applies replacements.
     pub(crate) fn apply_replacements(
         &mut self,
         target: &Target<'_>,
         into: &mut Accumulated,
-        list: &[Replacement],
+        list: &[Found],
     ) -> Built<()> {
         let before = self.errors.len();
-        for (i, replacement) in list.iter().enumerate() {
-            let one = std::slice::from_ref(replacement);
-            if let Err(error) = replacements::replace(&mut into.resources, one, &self.world) {
-                let field = format!("replacements[{i}]");
-                self.fail_at(target, replacement.at, field, error);
-            }
+        for found in list {
+            let done = replacements::replace(&mut into.resources, &found.replacement, &self.world);
+            let Err(mistake) = done else {
+                continue;
+            };
+            let replacements::Mistake { error, part, at } = *mistake;
+            let field = match &*part {
+                "" => found.field.clone(),
+                part => format!("{}.{part}", found.field),
+            };
+            let place = match &found.file {
+                Some(file) => Place::new(file.clone(), at.line, at.column),
+                None => target.place(at),
+            };
+            self.fail(target, error.at(place).field(field));
         }
         if self.errors.len() > before {
             Err(Stop)
@@ -316,7 +374,7 @@ impl<'a> Builder<'a> {
     ) -> Built<(patches::Loaded, String)> {
         let fail = |message: &str| BuildError::new(ErrorKind::Patch, message);
         let inline = patch.patch.value.trim();
-        let (text, source) = match (inline.is_empty(), patch.path.value.is_empty()) {
+        let (text, source, file) = match (inline.is_empty(), patch.path.value.is_empty()) {
             (true, true) => {
                 let error = fail("a patch needs either `patch` or `path`");
                 return Err(self.fail_at(target, patch.at, field, error));
@@ -325,16 +383,21 @@ impl<'a> Builder<'a> {
                 let error = fail("a patch has either `patch` or `path`, and not both");
                 return Err(self.fail_at(target, patch.at, field, error));
             }
-            (false, true) => (inline.to_owned(), format!("[patch: {inline:?}]")),
+            (false, true) => (inline.to_owned(), quoted(inline), None),
             (true, false) => {
                 let path = &patch.path;
-                let text = target.loader.read_text(&path.value).map_err(|error| {
-                    self.fail_at(target, path.at, format!("{field}.path"), error)
-                })?;
-                (text, format!("[path: {:?}]", path.value))
+                let text = target
+                    .loader
+                    .read_text(&path.value)
+                    .map_err(|error| self.fail_at(target, path.at, join(field, "path"), error))?;
+                (
+                    text,
+                    quoted(&path.value),
+                    Some(target.loader.name_of(&path.value)),
+                )
             }
         };
-        let mut loaded = patches::load(&text, &source, &mut self.world)
+        let mut loaded = patches::load(&text, &source, file.as_ref(), &mut self.world)
             .map_err(|error| self.fail_at(target, patch.at, field, error))?;
         if let patches::Loaded::Strategic(patches) = &mut loaded {
             for one in patches {
@@ -358,7 +421,7 @@ impl<'a> Builder<'a> {
         let fail = |message: &str| BuildError::new(ErrorKind::Patch, message);
         if patch.target.as_ref().is_none_or(|t| t.name.is_empty()) {
             let error = fail("the name of the target is missing");
-            return Err(self.fail_at(target, patch.at, format!("{field}.target"), error));
+            return Err(self.fail_at(target, patch.at, join(field, "target"), error));
         }
         let inline = &patch.patch.value;
         let text = match (inline.is_empty(), patch.path.value.is_empty()) {
@@ -373,9 +436,10 @@ impl<'a> Builder<'a> {
             (false, true) => inline.to_string(),
             (true, false) => {
                 let path = &patch.path;
-                target.loader.read_text(&path.value).map_err(|error| {
-                    self.fail_at(target, path.at, format!("{field}.path"), error)
-                })?
+                target
+                    .loader
+                    .read_text(&path.value)
+                    .map_err(|error| self.fail_at(target, path.at, join(field, "path"), error))?
             }
         };
         let loaded = patches::json_patch(&text).and_then(|loaded| {
@@ -386,12 +450,18 @@ impl<'a> Builder<'a> {
             }
         });
         loaded.map_err(|reason| {
-            let what = if inline.is_empty() {
+            let source = if inline.is_empty() {
                 &patch.path.value
             } else {
                 inline
             };
-            let error = fail(&format!("the JSON patch {:?}: {reason}", what.as_str()));
+            let source = quoted(source);
+            let error = fail(&format!("the JSON patch {source} cannot be read: {reason}"));
+            let error = if inline.is_empty() {
+                error.at(Place::new(target.loader.name_of(&patch.path.value), 0, 0))
+            } else {
+                error
+            };
             self.fail_at(target, patch.at, field, error)
         })
     }
@@ -410,13 +480,12 @@ impl<'a> Builder<'a> {
             self.fail_at(target, patch.at, field, error)
         })?;
         let selected = compiled.select(&mut into.resources, &self.world.scope);
-        let source = format!("for `{}`", selector.name);
         patches::json_to_selected(
             &mut into.resources,
             &selected,
             loaded,
             false,
-            &source,
+            &format!("for `{}`", selector.name),
             &self.world,
         )
         .map_err(|error| self.fail_at(target, patch.at, field, error))
@@ -428,10 +497,14 @@ impl<'a> Builder<'a> {
         target: &Target<'_>,
         entry: &ReplacementField,
         field: &str,
-    ) -> Built<Vec<Replacement>> {
+    ) -> Built<Vec<Found>> {
         let replacement = &entry.replacement;
         if entry.path.value.is_empty() {
-            return Ok(vec![replacement.clone()]);
+            return Ok(vec![Found {
+                replacement: replacement.clone(),
+                file: None,
+                field: field.to_owned(),
+            }]);
         }
         let named = replacement.source.is_some()
             || replacement.targets.as_ref().is_some_and(|t| !t.is_empty());
@@ -466,6 +539,12 @@ impl<'a> Builder<'a> {
             }
         };
         self.faults(target, &path.value, decoder)?;
-        Ok(list)
+        let file = target.loader.name_of(&path.value);
+        let found = |replacement| Found {
+            replacement,
+            file: Some(file.clone()),
+            field: field.to_owned(),
+        };
+        Ok(list.into_iter().map(found).collect())
     }
 }

@@ -3,6 +3,8 @@
 
 use gitops_manifest::{Str, Value};
 
+use crate::near;
+
 /// Where something stands in its file, counted from 1; 0 where it is not known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct At {
@@ -169,6 +171,9 @@ impl Decoder {
             ("a list", Content::Plain(Value::String(_))) => {
                 Some("write it as an item: `- …`".to_owned())
             }
+            ("a map", Content::Plain(Value::String(_))) if field.starts_with("patches[") => {
+                Some("write it as `path: …` or `patch: …`".to_owned())
+            }
             _ => None,
         };
         self.fault(field, value.at, message, hint);
@@ -203,7 +208,7 @@ impl Decoder {
             match place {
                 Some(i) => fields.values[i] = Some(value),
                 None if self.strict => {
-                    let hint = nearest(key, names).map(|name| format!("did you mean `{name}`?"));
+                    let hint = near::did_you_mean(key, names.iter().copied());
                     let field = fields.path(key);
                     self.fault(&field, *at, format!("unknown field `{key}`"), hint);
                 }
@@ -342,64 +347,5 @@ impl Decoder {
         }
         out.sort_by(|a, b| a.0.cmp(&b.0));
         out
-    }
-}
-
-/// Finds the name that is nearest to a misspelt one.
-pub(crate) fn nearest<'a>(name: &str, names: &[&'a str]) -> Option<&'a str> {
-    let wanted = name.to_ascii_lowercase();
-    let limit = match wanted.len() {
-        0..=2 => return None,
-        3..=5 => 1,
-        6..=9 => 2,
-        _ => 3,
-    };
-    names
-        .iter()
-        .map(|candidate| {
-            (
-                distance(&wanted, &candidate.to_ascii_lowercase(), limit),
-                *candidate,
-            )
-        })
-        .filter(|(distance, _)| *distance <= limit)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// Counts the letters to be changed, added, left out or swapped; more than `limit` is not told apart.
-fn distance(a: &str, b: &str, limit: usize) -> usize {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    if a.len().abs_diff(b.len()) > limit {
-        return limit + 1;
-    }
-    let mut before: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut row = vec![i; b.len() + 1];
-        for j in 1..=b.len() {
-            let change = last[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            row[j] = change.min(last[j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                row[j] = row[j].min(before[j - 2] + 1);
-            }
-        }
-        before = std::mem::replace(&mut last, row);
-    }
-    last[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_nearest_name_is_found() {
-        let names = ["resources", "replacements", "patches", "namePrefix"];
-        assert_eq!(nearest("resuorces", &names), Some("resources"));
-        assert_eq!(nearest("patch", &names), None);
-        assert_eq!(nearest("patchs", &names), Some("patches"));
-        assert_eq!(nearest("nameprefix", &names), Some("namePrefix"));
-        assert_eq!(nearest("spec", &names), None);
     }
 }

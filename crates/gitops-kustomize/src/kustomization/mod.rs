@@ -3,10 +3,13 @@
 pub(crate) mod decode;
 pub(crate) mod parse;
 
+use std::sync::Arc;
+
 use gitops_manifest::{Str, Value};
 
 pub(crate) use decode::{At, Text};
 
+use crate::error::Place;
 use crate::id::Gvk;
 
 /// The names under which a folder's kustomization is found.
@@ -139,6 +142,7 @@ pub(crate) struct Source {
     pub(crate) namespace: Str,
     pub(crate) field_path: Str,
     pub(crate) options: Option<FieldOptions>,
+    pub(crate) at: At,
 }
 
 /// Where a replacement puts its value.
@@ -148,6 +152,7 @@ pub(crate) struct Target {
     pub(crate) reject: Vec<Selector>,
     pub(crate) field_paths: Vec<Text>,
     pub(crate) options: Option<FieldOptions>,
+    pub(crate) at: At,
 }
 
 /// How a field of a replacement is taken apart.
@@ -167,6 +172,16 @@ pub(crate) struct Var {
     pub(crate) object_namespace: Str,
     pub(crate) field_path: Str,
     pub(crate) at: At,
+    /// Where it was met, once it is accumulated.
+    pub(crate) written: Option<Arc<Written>>,
+}
+
+/// Where something stands, for errors that are found when its kustomization has been left.
+#[derive(Clone, Debug)]
+pub(crate) struct Written {
+    pub(crate) place: Place,
+    pub(crate) field: String,
+    pub(crate) chain: Vec<Arc<str>>,
 }
 
 /// `sortOptions`.
@@ -175,6 +190,7 @@ pub(crate) struct SortOptions {
     pub(crate) order: Str,
     /// The kinds that come first and last.
     pub(crate) legacy: Option<(Vec<Str>, Vec<Str>)>,
+    pub(crate) at: At,
 }
 
 /// An entry of `configMapGenerator` or `secretGenerator`.

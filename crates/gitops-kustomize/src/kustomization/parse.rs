@@ -352,6 +352,7 @@ fn source(d: &mut Decoder, value: &Spanned, path: &str) -> Source {
         options: f
             .get("options")
             .map(|value| field_options(d, value, &f.path("options"))),
+        at: value.at,
     }
 }
 
@@ -368,6 +369,7 @@ fn target(d: &mut Decoder, value: &Spanned, path: &str) -> Target {
         options: f
             .get("options")
             .map(|value| field_options(d, value, &f.path("options"))),
+        at: value.at,
     }
 }
 
@@ -466,6 +468,7 @@ pub(crate) fn sort_options(d: &mut Decoder, value: &Spanned, path: &str) -> Sort
     SortOptions {
         order: d.str(&f, "order"),
         legacy: legacy.map(|l| (d.strs(&l, "orderFirst"), d.strs(&l, "orderLast"))),
+        at: f.at(),
     }
 }
 

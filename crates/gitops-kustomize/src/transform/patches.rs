@@ -1,13 +1,16 @@
 //! Patches: strategic merge and JSON.
 
+use std::sync::Arc;
+
 use gitops_manifest::yaml::{self, ParseOptions, Profile};
 use gitops_manifest::{Str, Value};
 
-use crate::error::{BuildError, ErrorKind};
+use crate::error::{BuildError, ErrorKind, Place};
 use crate::id::OwnedId;
 use crate::jsonpatch::JsonPatch;
 use crate::kustomization::Selector;
 use crate::merge;
+use crate::near;
 use crate::node::{Node, value_fits};
 use crate::read::{self, ReadError};
 use crate::resmap::ResMap;
@@ -44,9 +47,31 @@ pub(crate) fn strategic(text: &str, world: &mut World) -> Result<Vec<Resource>, 
         .collect())
 }
 
-/// Reads what may be either. `source` is what the text is called in messages.
-pub(crate) fn load(text: &str, source: &str, world: &mut World) -> Result<Loaded, BuildError> {
-    let fail = |message: String| BuildError::new(ErrorKind::Patch, message);
+/// Whether a text looks like a list of operations.
+fn looks_like_operations(text: &str) -> bool {
+    let skipped = |line: &&str| line.is_empty() || line.starts_with('#') || line.starts_with("---");
+    text.lines()
+        .map(str::trim)
+        .find(|line| !skipped(line))
+        .is_some_and(|line| line.starts_with('[') || line.starts_with("- "))
+}
+
+/// Reads what may be either. `source` is what the text is called in messages, `file` what its file is called; `None`
+/// for an inline patch.
+pub(crate) fn load(
+    text: &str,
+    source: &str,
+    file: Option<&Arc<str>>,
+    world: &mut World,
+) -> Result<Loaded, BuildError> {
+    let fail_at = |message: String, line, column| {
+        let error = BuildError::new(ErrorKind::Patch, message);
+        match file {
+            Some(file) => error.at(Place::new(file.clone(), line, column)),
+            None => error,
+        }
+    };
+    let fail = |message: String| fail_at(message, 0, 0);
     if text.is_empty() {
         return Err(fail(format!("the patch {source} is empty")));
     }
@@ -57,10 +82,29 @@ pub(crate) fn load(text: &str, source: &str, world: &mut World) -> Result<Loaded
         ))),
         (Ok(merge), _) => Ok(Loaded::Strategic(merge)),
         (Err(_), Ok(json)) => Ok(Loaded::Json(json)),
-        (Err(merge), Err(json)) => Err(fail(format!(
-            "the patch {source} is neither a strategic merge patch ({}) nor a JSON patch ({json})",
-            merge.message
-        ))),
+        (Err(_), Err(json)) if looks_like_operations(text) => {
+            let error = fail(format!("the JSON patch {source} cannot be read: {json}"));
+            Err(if text.starts_with('[') {
+                error.hint(
+                    "what begins with a bracket is read as JSON, with keys and texts in double quotes",
+                )
+            } else {
+                error
+            })
+        }
+        (Err(merge), Err(_)) => {
+            let message = match (file, merge.line) {
+                (None, 2..) => format!(
+                    "the strategic merge patch {source} cannot be read: {} (line {} of it)",
+                    merge.message, merge.line
+                ),
+                _ => format!(
+                    "the strategic merge patch {source} cannot be read: {}",
+                    merge.message
+                ),
+            };
+            Err(fail_at(message, merge.line, merge.column))
+        }
     }
 }
 
@@ -136,21 +180,9 @@ fn to_named(
     match found[..] {
         [] => {
             let id = wanted.as_id();
-            let near: Vec<String> = resources
-                .as_slice()
-                .iter()
-                .filter(|resource| !resource.deleted && resource.name() == id.name)
-                .take(3)
-                .map(|resource| resource.id(&world.scope).to_string())
-                .collect();
-            let error = fail(format!(
-                "no resource has the id {id} of the strategic merge patch"
-            ));
-            Err(if near.is_empty() {
-                error
-            } else {
-                error.hint(format!("there is {}", near.join(", ")))
-            })
+            let near = near::resource(resources.as_slice(), id.kind, id.name, &world.scope);
+            let message = format!("no resource has the id {id} of the strategic merge patch");
+            Err(fail(message).maybe(near))
         }
         [i] => {
             if copied {
@@ -242,7 +274,7 @@ pub(crate) fn apply(
 ) -> Result<(), BuildError> {
     let fail = |message: String| BuildError::new(ErrorKind::Patch, message);
     let compile = |target: &Selector| {
-        Compiled::new(target).map_err(|error| fail(format!("the target of {source}: {error}")))
+        Compiled::new(target).map_err(|error| fail(format!("its target: {error}")))
     };
     match loaded {
         Loaded::Strategic(patches) => match (target, patches.as_slice()) {
@@ -267,7 +299,8 @@ pub(crate) fn apply(
                 return Ok(());
             }
             let Some(target) = target else {
-                return Err(fail(format!("the JSON patch {source} has no target")));
+                return Err(fail(format!("the JSON patch {source} has no target"))
+                    .hint("say under `target` what it changes"));
             };
             let selected = compile(target)?.select(resources, &world.scope);
             json_to_selected(resources, &selected, patch, true, source, world)

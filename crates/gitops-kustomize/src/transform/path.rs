@@ -3,6 +3,7 @@
 use regex::Regex;
 
 use crate::fieldspec::split_path;
+use crate::near;
 use crate::node::{Kind, Node, Scalar, WrongKind};
 use crate::selector;
 
@@ -147,6 +148,25 @@ pub(crate) fn lookup_mut<'a>(node: &'a mut Node, path: &[String]) -> Result<Opti
         };
     }
     Ok(Some(at))
+}
+
+/// Asks for the field that is nearest to the first part of a path that leads nowhere, if one is near.
+pub(crate) fn near(node: &Node, path: &[String]) -> Option<String> {
+    let mut at = node;
+    for part in path {
+        let part = part.trim();
+        let next = match (step(at, part), at) {
+            (Ok(Some(i)), Node::Seq(items)) => &items[i],
+            (Ok(Some(i)), Node::Map(entries)) => &entries[i].1,
+            (Ok(None), Node::Map(entries)) => {
+                return near::did_you_mean(part, entries.iter().map(|(key, _)| &*key.text));
+            }
+            (Err(PathError::Wildcard), Node::Seq(items)) => items.first()?,
+            _ => return None,
+        };
+        at = next;
+    }
+    None
 }
 
 /// Returns what is created before a part.

@@ -2,7 +2,8 @@
 
 use crate::error::{BuildError, ErrorKind};
 use crate::id::{Id, split_api_version};
-use crate::kustomization::{FieldOptions, Replacement, Source, Target};
+use crate::kustomization::{At, FieldOptions, Replacement, Source, Target};
+use crate::near;
 use crate::node::{Kind, Node, Scalar};
 use crate::resmap::ResMap;
 use crate::resource::Resource;
@@ -11,36 +12,62 @@ use crate::selector::Compiled;
 use super::World;
 use super::path::{self, PathError};
 
-/// Applies replacements, one after the other.
+/// What is wrong with a replacement, and where: a part of it, with the place of that part.
+pub(crate) struct Mistake {
+    pub(crate) error: BuildError,
+    /// The part, as `targets[0].fieldPaths[1]`; empty for the whole.
+    pub(crate) part: String,
+    pub(crate) at: At,
+}
+
+impl Mistake {
+    fn new(message: impl Into<String>, part: impl Into<String>, at: At) -> Self {
+        Self {
+            error: BuildError::new(ErrorKind::Reference, message),
+            part: part.into(),
+            at,
+        }
+    }
+}
+
+/// Applies a replacement.
 pub(crate) fn replace(
     resources: &mut ResMap,
-    replacements: &[Replacement],
+    replacement: &Replacement,
     world: &World,
-) -> Result<(), BuildError> {
-    for replacement in replacements {
-        let fail = |message: String| BuildError::new(ErrorKind::Reference, message);
-        let Some(targets) = &replacement.targets else {
+) -> Result<(), Box<Mistake>> {
+    let fail = |message: &str| Box::new(Mistake::new(message, "", replacement.at));
+    let Some(targets) = &replacement.targets else {
+        return Err(fail(
+            "a replacement must have a source and at least one target",
+        ));
+    };
+    let value = match (&replacement.source, &replacement.source_value) {
+        (None, None) => {
             return Err(fail(
-                "a replacement must have a source and at least one target".to_owned(),
+                "a replacement must have a source and at least one target",
             ));
-        };
-        let value = match (&replacement.source, &replacement.source_value) {
-            (None, None) => {
-                return Err(fail(
-                    "a replacement must have a source and at least one target".to_owned(),
-                ));
-            }
-            (Some(_), Some(_)) => {
-                return Err(fail(
-                    "a replacement has either a source or a sourceValue".to_owned(),
-                ));
-            }
-            (None, Some(value)) => Node::open(value.clone()),
-            (Some(source), None) => source_value(resources, source, world)?,
-        };
-        for target in targets {
-            apply(resources, &value, target, world)?;
         }
+        (Some(_), Some(_)) => {
+            return Err(fail("a replacement has either a source or a sourceValue"));
+        }
+        (None, Some(value)) => Node::open(value.clone()),
+        (Some(source), None) => {
+            source_value(resources, source, world).map_err(|error| Mistake {
+                error,
+                part: "source".to_owned(),
+                at: source.at,
+            })?
+        }
+    };
+    for (i, target) in targets.iter().enumerate() {
+        apply(resources, &value, target, world).map_err(|mut mistake| {
+            mistake.part = match &*mistake.part {
+                "" => format!("targets[{i}]"),
+                part => format!("targets[{i}].{part}"),
+            };
+            mistake
+        })?;
     }
     Ok(())
 }
@@ -111,10 +138,10 @@ fn source_value(
         )));
     }
     let Some(i) = first else {
-        return Err(fail(format!(
-            "the source {} selects no resource",
-            describe(source)
-        )));
+        let (kind, list) = (&source.gvk.kind, resources.as_slice());
+        let near = near::resource(list, kind, &source.name, &world.scope);
+        let message = format!("the source {} selects no resource", describe(source));
+        return Err(fail(message).maybe(near));
     };
     let path = if source.field_path.is_empty() {
         "metadata.name"
@@ -129,10 +156,11 @@ fn source_value(
         ))
     })?;
     let Some(value) = found.filter(|value| !value.is_null_or_empty()) else {
-        return Err(fail(format!(
+        let message = format!(
             "the source {} has no field `{path}`, or it is empty",
             describe(source)
-        )));
+        );
+        return Err(fail(message).maybe(path::near(&resource.node, &path::split(path))));
     };
     let Some(options) = source.options.as_ref().filter(|o| !o.delimiter.is_empty()) else {
         return Ok(value.clone());
@@ -169,19 +197,21 @@ fn apply(
     value: &Node,
     target: &Target,
     world: &World,
-) -> Result<(), BuildError> {
-    let fail = |message: String| BuildError::new(ErrorKind::Reference, message);
+) -> Result<(), Box<Mistake>> {
     let Some(select) = &target.select else {
-        return Err(fail(
-            "a target of a replacement must select resources".to_owned(),
-        ));
+        let message = "a target of a replacement must select resources";
+        return Err(Box::new(Mistake::new(message, "", target.at)));
     };
-    let compile = |selector| Compiled::new(selector).map_err(|error| fail(error.to_string()));
-    let selector = compile(select)?;
+    let compile = |selector, part: String| {
+        Compiled::new(selector)
+            .map_err(|error| Box::new(Mistake::new(error.to_string(), part, target.at)))
+    };
+    let selector = compile(select, "select".to_owned())?;
     let rejects = target
         .reject
         .iter()
-        .map(compile)
+        .enumerate()
+        .map(|(i, reject)| compile(reject, format!("reject[{i}]")))
         .collect::<Result<Vec<_>, _>>()?;
     let literal =
         !select.name.is_empty() && !select.name.contains(|c| r"\.+*?()|[]{}^$".contains(c));
@@ -216,19 +246,29 @@ fn apply(
             continue;
         }
         let done = resources.change(i, &world.scope, |resource| {
-            for (written, path) in &paths {
-                set(resource, value, written, path, target.options.as_ref())?;
+            for (k, (written, path)) in paths.iter().enumerate() {
+                set(resource, value, written, path, target.options.as_ref())
+                    .map_err(|message| (k, message))?;
             }
             if value.as_scalar().is_none() && !resource.node.fits() {
-                return Err("the resource becomes too deep or too large".to_owned());
+                return Err((0, "the resource becomes too deep or too large".to_owned()));
             }
             Ok(())
         });
-        done.map_err(|message: String| {
+        done.map_err(|(k, message): (usize, String)| {
             let resource = &resources.as_slice()[i];
-            let mut error = fail(format!("{message} ({})", resource.id(&world.scope)));
-            error.place.clone_from(&resource.place);
-            error
+            let id = resource.id(&world.scope);
+            let message = match &resource.place {
+                Some(place) => format!("{message} ({id}, {place})"),
+                None => format!("{message} ({id})"),
+            };
+            let (part, at) = match target.field_paths.get(k) {
+                Some(path) => (format!("fieldPaths[{k}]"), path.at),
+                None => (String::new(), target.at),
+            };
+            let mut mistake = Mistake::new(message, part, at);
+            mistake.error.hint = path::near(&resource.node, &paths[k].1);
+            Box::new(mistake)
         })?;
     }
     Ok(())

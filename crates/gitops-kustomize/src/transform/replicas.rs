@@ -4,8 +4,10 @@ use gitops_manifest::Str;
 
 use crate::error::{BuildError, ErrorKind};
 use crate::fieldspec::{Create, FieldSpec, FieldSpecs, walk};
+use crate::near;
 use crate::node::Tag;
 use crate::resmap::ResMap;
+use crate::resource::Resource;
 
 use super::{SetError, World, field_error};
 
@@ -55,6 +57,11 @@ pub(crate) fn set_replicas(
     if found {
         return Ok(());
     }
+    let of_kind = resources.as_slice().iter().filter(|resource| {
+        let id = resource.id(&world.scope);
+        !resource.deleted && specs.iter().any(|spec| id.selected_by(&spec.gvk))
+    });
+    let near = near::did_you_mean(name, of_kind.map(Resource::name));
     let kinds: Vec<String> = specs.iter().map(|spec| spec.gvk.to_string()).collect();
     Err(BuildError::new(
         ErrorKind::Reference,
@@ -62,5 +69,6 @@ pub(crate) fn set_replicas(
             "no resource named `{name}` is of a kind whose replicas can be set ({})",
             kinds.join(", ")
         ),
-    ))
+    )
+    .maybe(near))
 }

@@ -7,6 +7,7 @@ use crate::error::{BuildError, ErrorKind};
 use crate::fieldspec::{Create, FieldSpec, FieldSpecs, walk};
 use crate::id::Id;
 use crate::kustomization::Var;
+use crate::near;
 use crate::node::{Node, Scalar, Tag};
 use crate::resmap::ResMap;
 
@@ -14,7 +15,12 @@ use super::path;
 use super::{SetError, World, field_error};
 
 /// Notes at the resources which variables take their value from them.
-pub(crate) fn note(resources: &mut ResMap, vars: &[Var], world: &World) -> Result<(), BuildError> {
+pub(crate) fn note(
+    resources: &mut ResMap,
+    vars: &[Var],
+    world: &World,
+) -> Result<(), Vec<BuildError>> {
+    let mut errors = Vec::new();
     for var in vars {
         // The id of a variable does not know that its kind is of the cluster.
         let wanted = Id {
@@ -52,18 +58,30 @@ pub(crate) fn note(resources: &mut ResMap, vars: &[Var], world: &World) -> Resul
                     .iter()
                     .map(|&i| resources.as_slice()[i].id(&world.scope).to_string())
                     .collect();
-                return Err(BuildError::new(
-                    ErrorKind::Reference,
-                    format!(
-                        "the variable `{}` selects several resources: {}",
-                        var.name,
-                        ids.join(", ")
-                    ),
-                ));
+                let message = format!(
+                    "the variable `{}` selects several resources: {}",
+                    var.name,
+                    ids.join(", ")
+                );
+                errors.push(mistake(var, message));
             }
         }
     }
-    Ok(())
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(errors)
+    }
+}
+
+/// Says what is wrong with a variable, and where it is written.
+fn mistake(var: &Var, message: String) -> BuildError {
+    let mut error = BuildError::new(ErrorKind::Reference, message);
+    if let Some(written) = &var.written {
+        error = error.at(written.place.clone()).field(&*written.field);
+        error.chain.clone_from(&written.chain);
+    }
+    error
 }
 
 /// The value of a variable.
@@ -154,26 +172,32 @@ pub(crate) fn resolve(
         }
     }
     for var in vars {
-        let fail = |message: String| BuildError::new(ErrorKind::Reference, message);
         let Some(&i) = holders.get(&var.name) else {
-            errors.push(fail(format!(
+            let message = format!(
                 "the variable `{}` refers to {} `{}`, and there is no such resource",
-                var.name, var.gvk.kind, var.object_name
-            )));
+                var.name, var.gvk, var.object_name
+            );
+            let list = resources.as_slice();
+            let near = near::resource(list, &var.gvk.kind, &var.object_name, &world.scope);
+            errors.push(mistake(var, message).maybe(near));
             continue;
         };
         let resource = &resources.as_slice()[i];
-        let found = path::lookup(&resource.node, &split(&var.field_path));
+        let fields = split(&var.field_path);
+        let found = path::lookup(&resource.node, &fields);
         match found.ok().flatten().and_then(VarValue::of) {
             Some(value) => {
                 values.insert(var.name.clone(), value);
             }
-            None => errors.push(fail(format!(
-                "the variable `{}` takes its value from `{}` of {}, and there is no such field",
-                var.name,
-                var.field_path,
-                resource.id(&world.scope)
-            ))),
+            None => {
+                let message = format!(
+                    "the variable `{}` takes its value from `{}` of {}, and there is no such field",
+                    var.name,
+                    var.field_path,
+                    resource.id(&world.scope)
+                );
+                errors.push(mistake(var, message).maybe(path::near(&resource.node, &fields)));
+            }
         }
     }
     if !errors.is_empty() {
