@@ -3,6 +3,7 @@
 use gitops_manifest::Value;
 use gitops_manifest::yaml::{self, EmitOptions, NodeKind, Profile, ScalarStyle};
 
+use crate::comments::Comments;
 use crate::hash;
 use crate::node::{Kind, Node, Scalar, Tag};
 use crate::read;
@@ -59,14 +60,46 @@ impl Document {
             }
             return Some(out);
         }
-        let mut writer = Writer { out: String::new() };
+        let mut writer = Writer {
+            out: String::new(),
+            comments: Comments::find(&self.text, &self.shape),
+        };
         writer.block(&self.node, Some(&self.shape), 0, false);
+        writer.comments.end(&mut writer.out);
         Some(writer.out.trim().to_owned())
     }
 }
 
 struct Writer {
     out: String,
+    comments: Comments,
+}
+
+/// Returns the tag that is written before a plain scalar: the one that was there, or that of what was there where the
+/// new text reads as something else. Text needs none.
+fn tag_to_write(scalar: &Scalar, shape: Option<&yaml::Node>) -> Option<String> {
+    const CORE: &str = "tag:yaml.org,2002:";
+    let shape = shape?;
+    if let Some(tag) = &shape.tag {
+        return Some(match tag.strip_prefix(CORE) {
+            Some(name) => format!("!!{name}"),
+            None => tag.to_string(),
+        });
+    }
+    let NodeKind::Scalar { text, .. } = &shape.kind else {
+        return None;
+    };
+    let before = crate::scalar::resolve(text);
+    let now = crate::scalar::resolve(&scalar.text);
+    let name = match before {
+        Tag::Null => "null",
+        Tag::Bool => "bool",
+        Tag::Int => "int",
+        Tag::Float => "float",
+        Tag::Timestamp => "timestamp",
+        _ => return None,
+    };
+    (before != now).then(|| format!("!!{name}"))
 }
 
 fn is_flow(shape: Option<&yaml::Node>) -> bool {
@@ -102,46 +135,69 @@ impl Writer {
         match node {
             Node::Map(entries) if !entries.is_empty() && !is_flow(shape) => {
                 for (i, (key, value)) in entries.iter().enumerate() {
-                    if i > 0 || !inline {
-                        self.indent(depth);
-                    }
                     let own = entry_shape(shape, &key.text);
-                    self.scalar(key, own.map(|(key, _)| key), depth, true);
+                    let (own_key, own_value) = (own.map(|(key, _)| key), own.map(|(_, v)| v));
+                    if i > 0 || !inline {
+                        self.above(own_key, false, depth);
+                        self.indent(depth);
+                    } else if let Some(own) = own_key {
+                        self.comments.inline(own, 2 * depth);
+                    }
+                    self.scalar(key, own_key, depth, true);
                     self.out.push(':');
-                    self.value(value, own.map(|(_, value)| value), depth);
+                    self.value(value, own_value, depth, own_key.map_or(0, |key| key.line));
                 }
             }
             Node::Seq(items) if !items.is_empty() && !is_flow(shape) => {
                 for (i, item) in items.iter().enumerate() {
+                    let own = item_shape(shape, i);
                     if i > 0 || !inline {
+                        self.above(own, true, depth);
                         self.indent(depth);
                     }
                     self.out.push_str("- ");
-                    self.block(item, item_shape(shape, i), depth + 1, true);
+                    self.block(item, own, depth + 1, true);
                 }
             }
             other => {
                 self.flow(other, shape, depth);
-                self.out.push('\n');
+                self.end_line(shape.map_or(0, |shape| shape.line));
             }
         }
     }
 
-    /// Writes what stands behind a key.
-    fn value(&mut self, value: &Node, shape: Option<&yaml::Node>, depth: usize) {
+    /// Writes the comments above what begins a line of its own.
+    fn above(&mut self, shape: Option<&yaml::Node>, is_item: bool, depth: usize) {
+        if let Some(shape) = shape {
+            let out = &mut self.out;
+            self.comments.above(shape, is_item, 2 * depth, out);
+        }
+    }
+
+    /// Ends a line with the comment that stood behind it.
+    fn end_line(&mut self, line: usize) {
+        if self.out.ends_with(' ') {
+            self.out.pop();
+        }
+        self.comments.behind(line, &mut self.out);
+        self.out.push('\n');
+    }
+
+    /// Writes what stands behind a key, which was on a line.
+    fn value(&mut self, value: &Node, shape: Option<&yaml::Node>, depth: usize, line: usize) {
         match value {
             Node::Map(entries) if !entries.is_empty() && !is_flow(shape) => {
-                self.out.push('\n');
+                self.end_line(line);
                 self.block(value, shape, depth + 1, false);
             }
             Node::Seq(items) if !items.is_empty() && !is_flow(shape) => {
-                self.out.push('\n');
+                self.end_line(line);
                 self.block(value, shape, depth, false);
             }
             other => {
                 self.out.push(' ');
                 self.flow(other, shape, depth);
-                self.out.push('\n');
+                self.end_line(line);
             }
         }
     }
@@ -192,11 +248,27 @@ impl Writer {
         };
         let text = &*scalar.text;
         let lines = text.contains('\n');
+        if style == ScalarStyle::Plain
+            && !lines
+            && let Some(tag) = tag_to_write(scalar, shape)
+        {
+            self.out.push_str(&tag);
+            if !text.is_empty() {
+                self.out.push(' ');
+                self.tagged(text);
+            }
+            return;
+        }
         match style {
+            ScalarStyle::Literal | ScalarStyle::Folded if text.is_empty() => {
+                self.out.push_str("\"\"");
+            }
             ScalarStyle::DoubleQuoted => hash::go_json_string(&mut self.out, text),
             ScalarStyle::SingleQuoted if !lines => self.single(text),
-            ScalarStyle::Literal | ScalarStyle::Folded if !simple => self.literal(text, depth),
-            _ if lines && !simple => self.literal(text, depth),
+            ScalarStyle::Literal | ScalarStyle::Folded if !simple => {
+                self.literal(text, depth, shape);
+            }
+            _ if lines && !simple => self.literal(text, depth, shape),
             _ if lines => hash::go_json_string(&mut self.out, text),
             _ => {
                 let is_text = scalar.tag == Tag::Str
@@ -218,13 +290,26 @@ impl Writer {
         }
     }
 
+    /// Writes a text whose tag stands before it: without quotes wherever it can.
+    fn tagged(&mut self, text: &str) {
+        if crate::scalar::resolve(text) != Tag::Str {
+            self.out.push_str(text);
+            return;
+        }
+        let written = yaml::emit(&Value::from(text), &EmitOptions::new(Profile::Kyaml));
+        let written = written.trim_end_matches('\n');
+        let bare = written.strip_prefix('"').and_then(|w| w.strip_suffix('"'));
+        self.out
+            .push_str(if bare == Some(text) { text } else { written });
+    }
+
     fn single(&mut self, text: &str) {
         self.out.push('\'');
         self.out.push_str(&text.replace('\'', "''"));
         self.out.push('\'');
     }
 
-    fn literal(&mut self, text: &str, depth: usize) {
+    fn literal(&mut self, text: &str, depth: usize, shape: Option<&yaml::Node>) {
         self.out.push('|');
         if text.starts_with([' ', '\n']) {
             self.out.push('2');
@@ -233,6 +318,9 @@ impl Writer {
             (false, _) => self.out.push('-'),
             (true, true) => self.out.push('+'),
             (true, false) => {}
+        }
+        if let Some(shape) = shape {
+            self.comments.behind(shape.line, &mut self.out);
         }
         for line in text.strip_suffix('\n').unwrap_or(text).split('\n') {
             self.out.push('\n');

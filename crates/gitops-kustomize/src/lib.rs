@@ -47,6 +47,7 @@
 
 mod build;
 mod builder;
+mod comments;
 mod config;
 pub mod edit;
 mod embedded;

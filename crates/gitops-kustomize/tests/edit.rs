@@ -71,6 +71,7 @@ fn images_are_read_as_the_program_reads_them() {
     assert_eq!(parse("nginx=r:80/n:1"), ["nginx", "r:80/n", "1", ""]);
     assert_eq!(parse("nginx@sha256:x"), ["nginx", "", "", "sha256:x"]);
     assert_eq!(parse("nginx=other"), ["nginx", "other", "", ""]);
+    assert_eq!(parse("nginx=nginx:1"), ["nginx", "nginx", "1", ""]);
     for bad in ["nginx", "=x", "nginx=", ":1"] {
         assert!(ImageEdit::parse(bad).is_err(), "{bad}");
     }
@@ -173,9 +174,9 @@ patches:
     kind: Pod
     metadata: {name: x}
 configMapGenerator:
-- envs:
+- name: c
+  envs:
   - c.env
-  name: c
 labels:
 - includeSelectors: true
   pairs:
@@ -227,7 +228,7 @@ fn lists_build_metadata_and_literals() {
         .expect("it is there");
     assert_eq!(
         edited.as_str(),
-        "configMapGenerator:\n- literals:\n  - a=1\n  - b=3\n  name: x\n  namespace: prod\n"
+        "configMapGenerator:\n- name: x # the settings\n  literals:\n  - a=1\n  - b=3\n  namespace: prod\n"
     );
     assert!(
         edited
@@ -290,4 +291,109 @@ fn variables_become_replacements() {
     let mut edited = file("resources: [a.yaml]\nvars:\n- name: V\n  objref: {kind: X, name: x}\n");
     let error = edited.convert_vars(&tree, "").expect_err("no delimiter");
     assert!(error.to_string().starts_with("a.yaml: "), "{error}");
+}
+
+/// What is there goes unless it is said again, as with `kustomize edit set image`, which gave the expected values.
+#[test]
+fn an_image_is_set_as_the_program_sets_it() {
+    let set = |before: &str, image: &str| {
+        let mut edited = file(&format!("images:\n- {{name: web, {before}}}\n"));
+        let image = ImageEdit::parse(image).expect("it is an image");
+        edited.set_image(&image).expect("it is a list");
+        let text = edited.as_str().to_owned();
+        let entry = text.strip_prefix("images:\n- {name: web");
+        let entry = entry.and_then(|rest| rest.strip_suffix("}\n"));
+        entry.expect(&text).trim_start_matches(", ").to_owned()
+    };
+    let both = "newName: my, newTag: \"1\"";
+    for (before, image, after) in [
+        (both, "web=other", "newName: other"),
+        (both, "web=web", "newName: web"),
+        (both, "web:2", "newTag: \"2\""),
+        (both, "web=*:2", "newName: my, newTag: \"2\""),
+        (both, "web=other:*", "newName: other, newTag: \"1\""),
+        (both, "web=*", "newName: my"),
+        (both, "web@sha256:b", "digest: sha256:b"),
+        (
+            "newName: my, digest: \"sha256:a\"",
+            "web=*:2@*",
+            "newName: my, digest: sha256:a, newTag: \"2\"",
+        ),
+    ] {
+        assert_eq!(set(before, image), after, "{image} on {before}");
+    }
+}
+
+#[test]
+fn comments_and_order_within_an_entry_stay() {
+    let before = "\
+images:
+# the shop
+- name: web # its name
+  # pinned by hand
+  newTag: \"1.2\"   # until the next release
+- {name: db, newTag: v1} # in braces
+- newTag: v3
+  name: cache
+
+replicas:
+  - name: web # the shop
+    count: 3 # for the night
+
+labels:
+- includeSelectors: true
+  pairs:
+    # what it is
+    app: web # a shop
+    tier: 'front'
+configMapGenerator:
+- name: conf # settings
+  literals:
+  - a=1 # the first
+  # the second
+  - b=2
+  options:
+    disableNameSuffixHash: true # stable
+# the end
+";
+    let mut edited = file(before);
+    for image in ["web:1.3", "db:v2", "cache=r/cache:v4"] {
+        let image = ImageEdit::parse(image).expect("it is an image");
+        edited.set_image(&image).expect("it is a list");
+    }
+    edited.set_replicas("web", 5).expect("it is a list");
+    edited.set_label("app", "api").expect("it is there");
+    edited.set_label("tier", "back").expect("it is there");
+    let mut generator = GeneratorEdit::default();
+    generator.name = "conf".to_owned();
+    generator.literals = vec!["c=3".to_owned()];
+    edited
+        .add_generator(GeneratorKind::ConfigMap, &generator)
+        .expect("it is there");
+    edited
+        .set_generator(GeneratorKind::ConfigMap, "conf", "", &["a=9"], "")
+        .expect("it has the key");
+    let after = before
+        .replace("\"1.2\"", "\"1.3\"")
+        .replace("newTag: v1}", "newTag: v2}")
+        .replace(
+            "- newTag: v3\n  name: cache\n",
+            "- newTag: v4\n  name: cache\n  newName: r/cache\n",
+        )
+        .replace("count: 3", "count: 5")
+        .replace("app: web", "app: api")
+        .replace("'front'", "'back'")
+        .replace("- a=1", "- a=9")
+        .replace("  - b=2\n", "  - b=2\n  - c=3\n");
+    assert_eq!(edited.as_str(), after);
+    let image = ImageEdit::parse("web@sha256:0").expect("it is an image");
+    edited.set_image(&image).expect("it is a list");
+    let tag = "  # pinned by hand\n  newTag: \"1.3\"   # until the next release\n";
+    assert_eq!(edited.as_str(), after.replace(tag, "  digest: sha256:0\n"));
+    generator.literals = vec!["a=1".to_owned()];
+    let twice = edited.add_generator(GeneratorKind::ConfigMap, &generator);
+    assert_eq!(
+        twice.expect_err("it has the key").to_string(),
+        "the generator `conf` has the key `a` already"
+    );
 }

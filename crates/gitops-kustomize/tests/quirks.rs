@@ -152,3 +152,83 @@ fn a_json_patch_of_all_annotations_takes_the_origin_away() {
         "apiVersion: v1\nkind: X\nmetadata:\n  annotations:\n    a: b\n  name: x\nspec: 1\n"
     );
 }
+
+/// Builds a text in a field of a resource after a replacement in it; returns the text.
+fn replaced_in(text: &str, path: &str, value: &str) -> String {
+    let mut resource =
+        String::from("apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c\ndata:\n  t: |\n");
+    for line in text.lines() {
+        let blanks = if line.is_empty() { "" } else { "    " };
+        resource.push_str(&format!("{blanks}{line}\n"));
+    }
+    let kustomization = format!(
+        "resources: [c.yaml]\nreplacements:\n- sourceValue: {value}\n  targets:\n  - select: {{kind: ConfigMap}}\n    fieldPaths: [data.t.{path}]\n"
+    );
+    let files = [
+        ("kustomization.yaml", kustomization.as_str()),
+        ("c.yaml", resource.as_str()),
+    ];
+    let built = crate::build_files(&files).expect("it can be built");
+    let text = built.objects[0].to_value();
+    let text = text.at(&["data", "t"]).and_then(|text| text.as_str());
+    text.expect("it is there").to_owned()
+}
+
+/// Comments stay; of the blank lines those beside comments do.
+#[test]
+fn yaml_in_a_field_keeps_its_comments() {
+    for (text, wanted) in [
+        (
+            "server:\n  # the port\n  b: 80  # default\n\n  # the host\n  host: x\n\n# logging\nlogging:\n  level: info\n",
+            "server:\n  # the port\n  b: 9 # default\n  # the host\n  host: x\n# logging\nlogging:\n  level: info",
+        ),
+        (
+            "# top\n\n# second\nserver: # s\n    # in it\n    b: 1\n    l: # a list\n      # an item\n      - q: 2   # two\n        r: 3\n        # behind r\n      # behind the items\n      - 'x # y'\n# tail\n",
+            "# top\n\n# second\nserver: # s\n  # in it\n  b: 9\n  l: # a list\n  # an item\n  - q: 2 # two\n    r: 3\n    # behind r\n  # behind the items\n  - 'x # y'\n# tail",
+        ),
+        (
+            "a: |\n  # text\nserver:\n  b: 2\n# foot\n\nc: \"#\" # c\n",
+            "a: |\n  # text\nserver:\n  b: 9\n# foot\n\nc: \"#\" # c",
+        ),
+        (
+            "server: {b: 1} # in braces\n\nc: 2\n\n# end\n",
+            "server: {b: 9} # in braces\nc: 2\n\n# end",
+        ),
+    ] {
+        assert_eq!(replaced_in(text, "server.b", "'9'"), wanted);
+    }
+}
+
+/// What is no longer what its type says has the type before it.
+#[test]
+fn yaml_in_a_field_shows_the_type_that_a_new_text_does_not_have() {
+    for (old, new, wanted) in [
+        ("1", "x", "!!int x"),
+        ("1", "'5'", "5"),
+        ("1.5", "'5'", "!!float 5"),
+        ("true", "'a b: c'", "!!bool 'a b: c'"),
+        ("null", "x", "!!null x"),
+        ("!!str 5", "x", "!!str x"),
+        ("x", "'5'", "\"5\""),
+    ] {
+        let text = replaced_in(&format!("a: {old}\nb: 1\n"), "a", new);
+        assert_eq!(text, format!("a: {wanted}\nb: 1"), "{old}");
+    }
+    assert_eq!(replaced_in("a: 1\nb: 1\n", "a", "''"), "a: !!int\nb: 1");
+    assert_eq!(replaced_in("a: null\nb: 1\n", "a", "''"), "a:\nb: 1");
+}
+
+/// kustomize 5.8.2 fails on the first two, and makes a blank of the character in the third.
+#[test]
+fn what_kustomize_stumbles_over() {
+    let built = |kustomization: &str, spec: &str| {
+        let x = format!("apiVersion: v1\nkind: X\nmetadata: {{name: x}}\nspec: {spec}\n");
+        let kustomization = format!("resources: [x.yaml]\n{kustomization}");
+        yaml(&[("kustomization.yaml", &kustomization), ("x.yaml", &x)])
+    };
+    assert!(built("", "{!mine a: b}").ends_with("spec:\n  a: b\n"));
+    let patch = "patches:\n- patch: |-\n    apiVersion: v1\n    kind: X\n    metadata: {name: x}\n    spec: {\"\": c}\n";
+    assert!(built(patch, "{a: b}").ends_with("spec:\n  \"\": c\n  a: b\n"));
+    let prefix = built("namePrefix: \"a\\u0085\"\n", "{}");
+    assert!(prefix.contains("name: \"a\\Nx\"\n"), "{prefix}");
+}

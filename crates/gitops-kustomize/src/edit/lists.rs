@@ -215,6 +215,38 @@ fn set_literal(entry: &mut Map, literal: &str) -> Result<()> {
     Err(invalid(format!("the generator has no literal `{key}`")))
 }
 
+/// Refuses keys of literals or files that a generator has already.
+pub(super) fn refuse_twice(
+    generator: &str,
+    field: &str,
+    items: &[Value],
+    more: &[String],
+) -> Result<()> {
+    // A file without a key is known by its name.
+    let key = |text: &str| -> String {
+        let name = match text.split_once('=') {
+            Some((key, _)) => key,
+            None if field == "files" => text.rsplit('/').next().unwrap_or(text),
+            None => text,
+        };
+        name.to_owned()
+    };
+    if field == "envs" {
+        return Ok(());
+    }
+    let mut known: Vec<String> = items.iter().filter_map(Value::as_str).map(key).collect();
+    for text in more {
+        let key = key(text);
+        if known.contains(&key) {
+            return Err(EditError::Invalid {
+                message: format!("the generator `{generator}` has the key `{key}` already"),
+            });
+        }
+        known.push(key);
+    }
+    Ok(())
+}
+
 /// Whether two namespaces are the same: none is `default`.
 pub(super) fn same_namespace(a: &str, b: &str) -> bool {
     let full = |namespace: &str| {

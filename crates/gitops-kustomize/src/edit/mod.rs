@@ -5,6 +5,7 @@
 
 mod fix;
 mod lists;
+mod revise;
 mod text;
 mod vars;
 
@@ -57,7 +58,7 @@ pub enum EditError {
 /// The result of an edit.
 pub type Result<T, E = EditError> = std::result::Result<T, E>;
 
-/// A new image: what of it is empty stays as it is, and so does what is `*`.
+/// A new image, in place of what is said of it: what is `*` stays as it is, and what is empty goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ImageEdit {
@@ -100,10 +101,7 @@ impl ImageEdit {
         }
         Ok(Self {
             name: name.unwrap_or(base).to_owned(),
-            new_name: name
-                .filter(|name| *name != base)
-                .map_or("", |_| base)
-                .to_owned(),
+            new_name: name.map_or("", |_| base).to_owned(),
             new_tag: tag.to_owned(),
             digest: digest.to_owned(),
         })
@@ -220,7 +218,7 @@ impl GeneratorKind {
 /// resources:
 /// - ../base # shared
 /// images:
-/// - name: web
+/// - name: web # the shop
 ///   newTag: v2
 /// - name: db
 ///   newName: registry/db
@@ -309,7 +307,8 @@ impl KustomizationFile {
         self.change(|file| file.set_text("nameSuffix", suffix))
     }
 
-    /// Sets the image of a name: changes its entry of `images` or adds one.
+    /// Sets the image of a name: changes its entry of `images` or adds one. As with `kustomize edit set image`, a new
+    /// name, tag or digest that was there and is not said now goes; `*` stands for what is there.
     ///
     /// # Errors
     /// Where the file cannot be edited.
@@ -322,19 +321,18 @@ impl KustomizationFile {
                 None => Map::new(),
             };
             entry.insert("name", image.name.as_str());
-            if !matches!(image.new_name.as_str(), "" | "*") {
-                entry.insert("newName", image.new_name.as_str());
-            }
-            if !image.new_tag.is_empty() || !image.digest.is_empty() {
-                for (key, text) in [("newTag", &image.new_tag), ("digest", &image.digest)] {
-                    match text.as_str() {
-                        "*" => {}
-                        "" => {
-                            entry.remove(key);
-                        }
-                        text => {
-                            entry.insert(key, text);
-                        }
+            for (key, text) in [
+                ("newName", &image.new_name),
+                ("newTag", &image.new_tag),
+                ("digest", &image.digest),
+            ] {
+                match text.as_str() {
+                    "*" => {}
+                    "" => {
+                        entry.remove(key);
+                    }
+                    text => {
+                        entry.insert(key, text);
                     }
                 }
             }
@@ -629,6 +627,7 @@ impl KustomizationFile {
                     Some(Value::Array(items)) => items.to_vec(),
                     _ => Vec::new(),
                 };
+                lists::refuse_twice(&new.name, key, &items, more)?;
                 let fresh = more.iter().map(|text| Value::from(text.as_str()));
                 items.extend(fresh);
                 if !items.is_empty() {

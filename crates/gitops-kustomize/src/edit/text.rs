@@ -3,7 +3,7 @@
 use gitops_manifest::yaml::{self, EmitOptions, ParseOptions, Profile};
 use gitops_manifest::{Map, Str, Value};
 
-use super::{EditError, Result};
+use super::{EditError, Result, revise};
 
 /// A file, field by field.
 pub(super) struct File {
@@ -92,7 +92,7 @@ const ALL: [&str; 36] = [
     "...",
 ];
 
-fn is_blank_or_comment(line: &str) -> bool {
+pub(super) fn is_blank_or_comment(line: &str) -> bool {
     let line = line.trim_start();
     line.is_empty() || line.starts_with('#')
 }
@@ -109,7 +109,7 @@ fn key_of(line: &str) -> Option<&str> {
     Some(key.trim_matches(['"', '\'']))
 }
 
-fn parse_value(text: &str) -> Result<Value> {
+pub(super) fn parse_value(text: &str) -> Result<Value> {
     yaml::parse_one(text, &ParseOptions::new(Profile::Sigs)).map_err(|error| {
         EditError::Unreadable {
             line: error.line(),
@@ -466,8 +466,10 @@ impl Entries {
         match at {
             Some(i) if self.entries[i].value == value => {}
             Some(i) => {
-                self.entries[i].raw = None;
-                self.entries[i].value = value;
+                let entry = &mut self.entries[i];
+                let raw = entry.raw.take();
+                entry.raw = raw.and_then(|raw| revise::item(&raw, &entry.value, &value));
+                entry.value = value;
             }
             None => self.entries.push(Entry {
                 above: String::new(),
@@ -500,7 +502,8 @@ impl Entries {
     pub(super) fn put_key(&mut self, key: &Str, value: Value) {
         match self.entries.iter_mut().find(|entry| entry.key == *key) {
             Some(entry) => {
-                entry.raw = None;
+                let raw = entry.raw.take();
+                entry.raw = raw.and_then(|raw| revise::entry(&raw, key, &entry.value, &value));
                 entry.value = value;
             }
             None => self.entries.push(Entry {
