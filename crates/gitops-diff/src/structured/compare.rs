@@ -3,11 +3,11 @@
 use std::cmp::Ordering;
 use std::mem::discriminant;
 
-use gitops_manifest::{Array, Map, Str, Value};
+use gitops_manifest::{Array, Map, Value};
 
 use super::items::Identity;
-use super::path::PathElement;
-use super::set::{FieldSet, Node};
+use super::packed::{Log, Place, Step};
+use super::set::FieldSet;
 use super::typed::{Shape, Typed, flatly_equal, plainly_equal};
 use crate::schema::{ListType, MapType, TypeRef};
 
@@ -62,7 +62,13 @@ impl Typed<'_> {
     #[must_use]
     pub fn compare(&self, other: &Self) -> FieldComparison {
         let mut delta = Delta::default();
-        compare(Some(&self.value), Some(&other.value), self.ty, &mut delta);
+        compare(
+            Some(&self.value),
+            Some(&other.value),
+            self.ty,
+            None,
+            &mut delta,
+        );
         FieldComparison {
             added: delta.added.finish(),
             modified: delta.modified.finish(),
@@ -71,119 +77,68 @@ impl Typed<'_> {
     }
 }
 
-/// One set of a comparison at one place.
-#[derive(Default)]
-struct Part {
-    member: bool,
-    nodes: Vec<Node>,
-}
-
-impl Part {
-    fn finish(self) -> FieldSet {
-        FieldSet::from_nodes(self.nodes)
-    }
-
-    /// All of a value, which the other side has not.
-    fn whole(&mut self, value: &Value, ty: TypeRef<'_>) {
-        self.member = true;
-        let children = all(value, ty);
-        self.nodes.extend_from_slice(children.nodes());
-    }
-
-    fn push(&mut self, element: &mut Lazy<'_>, below: Self) {
-        if below.member || !below.nodes.is_empty() {
-            self.nodes.push(Node {
-                element: element.get(),
-                member: below.member,
-                children: below.finish(),
-            });
-        }
-    }
-}
-
 #[derive(Default)]
 struct Delta {
-    added: Part,
-    modified: Part,
-    removed: Part,
+    added: Log,
+    modified: Log,
+    removed: Log,
 }
 
 impl Delta {
-    fn push(&mut self, mut element: Lazy<'_>, below: Self) {
-        self.added.push(&mut element, below.added);
-        self.modified.push(&mut element, below.modified);
-        self.removed.push(&mut element, below.removed);
-    }
-
-    /// Sorts what was found in another order.
-    fn sort(&mut self) {
-        for part in [&mut self.added, &mut self.modified, &mut self.removed] {
-            part.nodes.sort_by(|a, b| a.element.cmp(&b.element));
+    fn leave(&mut self, place: &Place<'_>) {
+        for log in [&mut self.added, &mut self.modified, &mut self.removed] {
+            log.leave(place);
         }
     }
 }
 
-/// A path element that is made only where there is something to tell.
-enum Lazy<'a> {
-    Field(&'a Str),
-    Item(&'a dyn Fn() -> PathElement),
+/// All of a value, which the other side has not: its place, every field and all that contain them.
+fn whole(value: &Value, ty: TypeRef<'_>, place: Option<&Place<'_>>, log: &mut Log) {
+    log.mark(place);
+    all(value, ty, log);
 }
 
-impl Lazy<'_> {
-    fn get(&mut self) -> PathElement {
-        match self {
-            Self::Field(name) => PathElement::Field((*name).clone()),
-            Self::Item(make) => make(),
-        }
-    }
-}
-
-/// The fields of a value that the other side has not: every one of them and all that contain them. The place of the
-/// value itself is one too.
-fn all(value: &Value, ty: TypeRef<'_>) -> FieldSet {
+fn all(value: &Value, ty: TypeRef<'_>, log: &mut Log) {
     match (Shape::of(ty, Some(value)), value) {
         (Shape::Map(map), Value::Object(entries)) if !map.is_atomic() => {
             let element = map.element();
             let mut cursor = 0;
-            let nodes = entries.iter().map(|(key, value)| {
+            for (key, value) in entries {
                 let field = map.next_field(&mut cursor, key).map(|field| field.ty());
                 let ty = field.or(element).unwrap_or(TypeRef::deduced());
-                member(PathElement::Field(key.clone()), all(value, ty))
-            });
-            FieldSet::from_nodes(nodes.collect())
+                log.mark_step(Step::Field(key));
+                all(value, ty, log);
+                log.leave_one();
+            }
         }
         (Shape::List(list), Value::Array(values)) if !list.is_atomic() => {
             let element = list.element();
             let identity = Identity::of(list);
             let items = identity.index(values, |_, _| {});
             let same = |i: &usize, j: &usize| Identity::compare(&items, *i, &items, *j).is_eq();
-            let order = items.sorted();
-            let nodes = order.chunk_by(same).map(|run| {
-                let children = match run {
-                    [one] => all(&values[*one], element),
-                    _ => FieldSet::new(),
-                };
-                member(identity.element(&items, run[0]), children)
-            });
-            FieldSet::from_nodes(nodes.collect())
+            for run in items.sorted().chunk_by(same) {
+                log.mark_step(Step::Item(&identity, &items, run[0]));
+                if let [one] = run {
+                    all(&values[*one], element, log);
+                }
+                log.leave_one();
+            }
         }
-        _ => FieldSet::new(),
+        _ => {}
     }
 }
 
-const fn member(element: PathElement, children: FieldSet) -> Node {
-    Node {
-        element,
-        member: true,
-        children,
-    }
-}
-
-fn compare(left: Option<&Value>, right: Option<&Value>, ty: TypeRef<'_>, delta: &mut Delta) {
+fn compare(
+    left: Option<&Value>,
+    right: Option<&Value>,
+    ty: TypeRef<'_>,
+    place: Option<&Place<'_>>,
+    delta: &mut Delta,
+) {
     let (left, right) = match (left, right) {
         (Some(left), Some(right)) => (left, right),
-        (Some(left), None) => return delta.removed.whole(left, ty),
-        (None, Some(right)) => return delta.added.whole(right, ty),
+        (Some(left), None) => return whole(left, ty, place, &mut delta.removed),
+        (None, Some(right)) => return whole(right, ty, place, &mut delta.added),
         (None, None) => return,
     };
     if plainly_equal(left, right) {
@@ -192,34 +147,48 @@ fn compare(left: Option<&Value>, right: Option<&Value>, ty: TypeRef<'_>, delta: 
     let (of_left, of_right) = (Shape::of(ty, Some(left)), Shape::of(ty, Some(right)));
     // What was taken away as one thing came back as another.
     if discriminant(&of_left) != discriminant(&of_right) {
-        visit(of_left, left, right, delta);
+        visit(of_left, left, right, place, delta);
     }
-    visit(of_right, left, right, delta);
+    visit(of_right, left, right, place, delta);
 }
 
 /// Compares both sides as one thing.
-fn visit(shape: Shape<'_>, left: &Value, right: &Value, delta: &mut Delta) {
+fn visit(
+    shape: Shape<'_>,
+    left: &Value,
+    right: &Value,
+    place: Option<&Place<'_>>,
+    delta: &mut Delta,
+) {
     match shape {
         Shape::Map(map) => {
             let (a, b) = (left.as_object(), right.as_object());
             let empty = a.is_none_or(Map::is_empty) && b.is_none_or(Map::is_empty);
             if !map.is_atomic() && !empty {
-                return compare_maps(a, b, map, delta);
+                return compare_maps(a, b, map, place, delta);
             }
         }
         Shape::List(list) => {
             let (a, b) = (left.as_array(), right.as_array());
             let none = |list: Option<&Array>| list.is_none_or(|list| list.is_empty());
             if !(list.is_atomic() || none(a) && none(b)) {
-                return compare_lists(a, b, list, delta);
+                return compare_lists(a, b, list, place, delta);
             }
         }
         Shape::Scalar(_) | Shape::Nothing => {}
     }
-    delta.modified.member |= left != right;
+    if left != right {
+        delta.modified.mark(place);
+    }
 }
 
-fn compare_maps(a: Option<&Map>, b: Option<&Map>, map: MapType<'_>, delta: &mut Delta) {
+fn compare_maps(
+    a: Option<&Map>,
+    b: Option<&Map>,
+    map: MapType<'_>,
+    place: Option<&Place<'_>>,
+    delta: &mut Delta,
+) {
     let (mut a, mut b) = (
         a.map_or(&[][..], Map::entries),
         b.map_or(&[][..], Map::entries),
@@ -254,25 +223,19 @@ fn compare_maps(a: Option<&Map>, b: Option<&Map>, map: MapType<'_>, delta: &mut 
         let field = map.next_field(&mut cursor, key).map(|field| field.ty());
         // What fits its type has no other fields; what is not checked is compared as it is.
         let ty = field.or(element).unwrap_or(TypeRef::deduced());
-        match (left, right) {
-            (Some(value), None) => {
-                let node = member(PathElement::Field(key.clone()), all(value, ty));
-                delta.removed.nodes.push(node);
-            }
-            (None, Some(value)) => {
-                let node = member(PathElement::Field(key.clone()), all(value, ty));
-                delta.added.nodes.push(node);
-            }
-            _ => {
-                let mut below = Delta::default();
-                compare(left, right, ty, &mut below);
-                delta.push(Lazy::Field(key), below);
-            }
-        }
+        let here = Place::below(place, Step::Field(key));
+        compare(left, right, ty, Some(&here), delta);
+        delta.leave(&here);
     }
 }
 
-fn compare_lists(a: Option<&Array>, b: Option<&Array>, list: ListType<'_>, delta: &mut Delta) {
+fn compare_lists(
+    a: Option<&Array>,
+    b: Option<&Array>,
+    list: ListType<'_>,
+    place: Option<&Place<'_>>,
+    delta: &mut Delta,
+) {
     let element = list.element();
     let identity = Identity::of(list);
     let left = identity.index(a.map_or(&[], |list| &list[..]), |_, _| {});
@@ -284,11 +247,11 @@ fn compare_lists(a: Option<&Array>, b: Option<&Array>, list: ListType<'_>, delta
             if flatly_equal(a, b) {
                 continue;
             }
-            let mut below = Delta::default();
-            compare(Some(a), Some(b), element, &mut below);
-            delta.push(Lazy::Item(&|| identity.element(&left, i)), below);
+            let here = Place::below(place, Step::Item(&identity, &left, i));
+            compare(Some(a), Some(b), element, Some(&here), delta);
+            delta.leave(&here);
         }
-        return delta.sort();
+        return;
     }
     let (left_order, right_order) = (left.sorted(), right.sorted());
     let (mut l, mut r) = (&left_order[..], &right_order[..]);
@@ -307,48 +270,42 @@ fn compare_lists(a: Option<&Array>, b: Option<&Array>, list: ListType<'_>, delta
             let n = run(r, |i, j| Identity::compare(&right, i, &right, j).is_eq());
             (rs, r) = r.split_at(n);
         }
-        let make = || match (ls.first(), rs.first()) {
-            (Some(&i), _) => identity.element(&left, i),
-            (None, Some(&j)) => identity.element(&right, j),
+        let step = match (ls.first(), rs.first()) {
+            (Some(&i), _) => Step::Item(&identity, &left, i),
+            (None, Some(&j)) => Step::Item(&identity, &right, j),
             (None, None) => unreachable!("one side has the element"),
         };
-        let mut below = Delta::default();
+        let here = Place::below(place, step);
+        let here = Some(&here);
         match (ls, rs) {
-            ([i], []) => {
-                let node = member(make(), all(&left.values[*i], element));
-                delta.removed.nodes.push(node);
-                continue;
-            }
-            ([], [j]) => {
-                let node = member(make(), all(&right.values[*j], element));
-                delta.added.nodes.push(node);
-                continue;
-            }
             ([] | [_], [] | [_]) => compare(
                 ls.first().map(|&i| &left.values[i]),
                 rs.first().map(|&j| &right.values[j]),
                 element,
-                &mut below,
+                here,
+                delta,
             ),
             // Elements that occur more than once are compared as a whole.
             ([_, _, ..], [_, _, ..]) => {
                 let before = ls.iter().map(|&i| &left.values[i]);
-                below.modified.member = !before.eq(rs.iter().map(|&j| &right.values[j]));
+                if !before.eq(rs.iter().map(|&j| &right.values[j])) {
+                    delta.modified.mark(here);
+                }
             }
             ([_, _, ..], _) => {
                 if let Some(&j) = rs.first() {
-                    compare(None, Some(&right.values[j]), element, &mut below);
+                    compare(None, Some(&right.values[j]), element, here, delta);
                 }
-                below.removed.member = true;
+                delta.removed.mark(here);
             }
             (_, [_, _, ..]) => {
                 if let Some(&i) = ls.first() {
-                    compare(Some(&left.values[i]), None, element, &mut below);
+                    compare(Some(&left.values[i]), None, element, here, delta);
                 }
-                below.added.member = true;
+                delta.added.mark(here);
             }
         }
-        delta.push(Lazy::Item(&make), below);
+        here.into_iter().for_each(|here| delta.leave(here));
     }
 }
 

@@ -89,6 +89,11 @@ impl<'s> Identity<'s> {
         }
     }
 
+    /// The names of the keys, sorted; empty for sets.
+    pub(super) fn keys(&self) -> &[Str] {
+        &self.keys
+    }
+
     /// Reads the keys of all elements. Elements without identity are given to `refuse` with their position.
     pub(super) fn index<'v>(
         &self,
@@ -167,7 +172,7 @@ impl<'s> Identity<'s> {
 }
 
 impl<'v> Items<'v> {
-    fn fields(&self, i: usize) -> &[Option<&'v Value>] {
+    pub(super) fn fields(&self, i: usize) -> &[Option<&'v Value>] {
         &self.fields.as_slice()[i * self.width..(i + 1) * self.width]
     }
 

@@ -94,17 +94,18 @@ impl<'v, T: Clone> Out<'v, T> {
     }
 
     /// Takes something in the place of the next entry of the left one.
-    fn replace(&mut self, entry: T, room: usize) {
-        self.add(entry, room);
+    fn replace(&mut self, entry: T, more: impl FnOnce() -> usize) {
+        self.add(entry, more);
         self.taken += 1;
     }
 
-    /// Takes something that the left one has not.
-    fn add(&mut self, entry: T, room: usize) {
+    /// Takes something that the left one has not. At the first change it is asked how many entries there will be beside
+    /// those of the left one.
+    fn add(&mut self, entry: T, more: impl FnOnce() -> usize) {
         let (left, taken) = (self.left, self.taken);
         self.changed
             .get_or_insert_with(|| {
-                let mut out = Vec::with_capacity(left.len() + room);
+                let mut out = Vec::with_capacity(left.len() + more());
                 out.extend_from_slice(&left[..taken]);
                 out
             })
@@ -126,7 +127,10 @@ fn merge_maps(left: &Map, right: &Map, map: MapType<'_>) -> Result<Option<Value>
     let mut cursor = 0;
     for (i, entry) in right.entries().iter().enumerate() {
         let (key, value) = entry;
-        let room = right.len() - i;
+        let more = || {
+            let rest = right.entries()[i..].iter();
+            rest.filter(|(key, _)| left.get(key).is_none()).count()
+        };
         // Equality costs less than order, and most keys of the right map are keys of the left one.
         let before = loop {
             match a.get(out.taken) {
@@ -136,7 +140,7 @@ fn merge_maps(left: &Map, right: &Map, map: MapType<'_>) -> Result<Option<Value>
             }
         };
         let Some(before) = before else {
-            out.add(entry.clone(), room);
+            out.add(entry.clone(), more);
             continue;
         };
         if stays(before, value) {
@@ -147,7 +151,7 @@ fn merge_maps(left: &Map, right: &Map, map: MapType<'_>) -> Result<Option<Value>
         let ty = field.or(element).unwrap_or(TypeRef::deduced());
         match merge(before, value, ty)? {
             None => out.keep(),
-            Some(after) => out.replace((key.clone(), after), room),
+            Some(after) => out.replace((key.clone(), after), more),
         }
     }
     Ok(out
@@ -171,7 +175,7 @@ fn merge_lists(left: &Array, right: &Array, list: ListType<'_>) -> Result<Option
             };
             match after {
                 None => out.keep(),
-                Some(after) => out.replace(after, 0),
+                Some(after) => out.replace(after, || 0),
             }
         }
         return Ok(out.finish().map(|values| Value::Array(values.into())));

@@ -8,6 +8,7 @@ mod managers;
 mod merge;
 mod migrate;
 mod order;
+mod packed;
 mod path;
 mod pattern;
 mod prediction;

@@ -1,6 +1,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use super::packed::Packed;
 use super::path::{FieldPath, PathElement};
 use crate::schema::TypeRef;
 
@@ -19,7 +20,40 @@ use crate::schema::TypeRef;
 /// assert_eq!(b.to_json(), r#"{"f:spec":{"f:image":{}}}"#);
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct FieldSet(Option<Arc<Vec<Node>>>);
+pub struct FieldSet(Option<Arc<Tree>>);
+
+/// The nodes of a set that is not empty.
+#[derive(Clone, Debug)]
+enum Tree {
+    Nodes(Vec<Node>),
+    /// They are read when somebody asks for them.
+    Packed(Box<Packed>),
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Self::Nodes(Vec::new())
+    }
+}
+
+impl Tree {
+    fn nodes(&self) -> &[Node] {
+        match self {
+            Self::Nodes(nodes) => nodes,
+            Self::Packed(packed) => packed.nodes(),
+        }
+    }
+
+    fn nodes_mut(&mut self) -> &mut Vec<Node> {
+        if let Self::Packed(packed) = self {
+            *self = Self::Nodes(packed.nodes().to_vec());
+        }
+        match self {
+            Self::Nodes(nodes) => nodes,
+            Self::Packed(_) => unreachable!("it has just been made a list of nodes"),
+        }
+    }
+}
 
 /// A path element in a set: a member itself, or with members below it, or both. Never neither.
 #[derive(Clone, Debug)]
@@ -71,12 +105,16 @@ impl FieldSet {
         if nodes.is_empty() {
             Self(None)
         } else {
-            Self(Some(Arc::new(nodes)))
+            Self(Some(Arc::new(Tree::Nodes(nodes))))
         }
     }
 
+    pub(super) fn from_packed(packed: Packed) -> Self {
+        Self(Some(Arc::new(Tree::Packed(Box::new(packed)))))
+    }
+
     pub(super) fn nodes(&self) -> &[Node] {
-        self.0.as_deref().map_or(&[], Vec::as_slice)
+        self.0.as_deref().map_or(&[], Tree::nodes)
     }
 
     fn ptr_eq(&self, other: &Self) -> bool {
@@ -111,7 +149,7 @@ impl FieldSet {
         let Some((first, rest)) = elements.split_first() else {
             return;
         };
-        let nodes = Arc::make_mut(self.0.get_or_insert_default());
+        let nodes = Arc::make_mut(self.0.get_or_insert_default()).nodes_mut();
         let i = nodes
             .binary_search_by(|node| node.element.cmp(first))
             .unwrap_or_else(|i| {
