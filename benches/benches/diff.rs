@@ -4,32 +4,23 @@
 use std::path::PathBuf;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use gitops_benches::objects;
+use gitops_benches::objects::{self, Inputs};
 use gitops_diff::compare::{CompareOptions, compare};
 
-/// The inputs of `GITOPS_BENCH_OBJECTS`, or made ones.
-fn folder() -> PathBuf {
-    std::env::var_os("GITOPS_BENCH_OBJECTS").map_or_else(
-        || {
-            let folder = std::env::temp_dir().join("gitops-bench-objects");
-            objects::make(&folder).expect("the temporary folder can be written");
-            folder
-        },
-        PathBuf::from,
-    )
+/// The inputs of `GITOPS_BENCH_OBJECTS`, of the folder beside the repository, or made ones.
+fn inputs() -> Inputs {
+    Inputs::find(std::env::var_os("GITOPS_BENCH_OBJECTS").map(PathBuf::from))
 }
 
 fn single(c: &mut Criterion) {
-    let folder = folder();
+    let inputs = inputs();
+    let folder = inputs.folder();
     let options = CompareOptions::default();
     let mut group = c.benchmark_group("compare");
     for name in objects::NAMED {
-        if !folder.join(format!("{name}.desired.json")).is_file() {
-            continue;
-        }
-        let desired = objects::object(&folder, &format!("{name}.desired.json"));
+        let desired = objects::object(folder, &format!("{name}.desired.json"));
         for state in ["live", "live-drifted"] {
-            let live = objects::object(&folder, &format!("{name}.{state}.json"));
+            let live = objects::object(folder, &format!("{name}.{state}.json"));
             group.bench_function(BenchmarkId::new(name, state), |b| {
                 b.iter(|| compare(Some(&desired), Some(&live), &options));
             });
@@ -39,10 +30,11 @@ fn single(c: &mut Criterion) {
 }
 
 fn many(c: &mut Criterion) {
-    let folder = folder();
+    let inputs = inputs();
+    let folder = inputs.folder();
     let options = CompareOptions::default();
-    let desired = objects::objects(&folder, "desired.json", 1_000);
-    let live = objects::objects(&folder, "live.json", 1_000);
+    let desired = objects::objects(folder, "desired.json", 1_000);
+    let live = objects::objects(folder, "live.json", 1_000);
     c.bench_function("compare/1000 mixed objects", |b| {
         b.iter(|| {
             desired

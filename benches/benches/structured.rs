@@ -1,48 +1,22 @@
 //! Structured merge and server-side apply of a Deployment: what `benches/peers/diff` measures of structured-merge-diff.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::disallowed_methods)]
 
 use std::hint::black_box;
+use std::path::PathBuf;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use gitops_benches::objects::{self, Inputs};
 use gitops_diff::schema::Schemas;
 use gitops_diff::structured::{
     Duplicates, FieldSet, Managers, Typed, WriteOptions, apply, predict, update,
 };
-use gitops_manifest::{Object, Value};
-
-const OBJECTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/bench/objects");
-
-fn read(name: &str) -> Option<Object> {
-    let text = std::fs::read(format!("{OBJECTS}/{name}.json")).ok()?;
-    Object::try_from(Value::from_json(text).ok()?).ok()
-}
+use gitops_manifest::Object;
 
 /// A desired Deployment, and the same applied by a server.
-fn deployment(schemas: &Schemas) -> (Object, Object) {
-    if let (Some(desired), Some(live)) = (read("deployment.desired"), read("deployment.live-ssa")) {
-        return (desired, live);
-    }
-    let env: Vec<_> = (0..20)
-        .map(|i| serde_json::json!({"name": format!("NAME_{i}"), "value": format!("value-{i}")}))
-        .collect();
-    let desired = Object::try_from(serde_json::json!({
-        "apiVersion": "apps/v1", "kind": "Deployment",
-        "metadata": {"name": "web", "namespace": "shop", "labels": {"app": "web", "tier": "front"}},
-        "spec": {"replicas": 3, "selector": {"matchLabels": {"app": "web"}}, "template": {
-            "metadata": {"labels": {"app": "web"}},
-            "spec": {"containers": [{
-                "name": "web", "image": "registry.example.com/web:1.2.3", "env": env,
-                "ports": [{"name": "http", "containerPort": 8080}, {"name": "metrics", "containerPort": 9090}],
-                "resources": {"requests": {"cpu": "250m", "memory": "128Mi"}},
-                "readinessProbe": {"httpGet": {"path": "/ready", "port": "http"}},
-            }]},
-        }},
-    }))
-    .expect("it is an object");
-    let live = apply(None, &desired, &options(), schemas)
-        .expect("it can be created")
-        .object;
-    (desired, live)
+fn deployment() -> (Object, Object) {
+    let inputs = Inputs::find(std::env::var_os("GITOPS_BENCH_OBJECTS").map(PathBuf::from));
+    let read = |state| objects::object(inputs.folder(), &format!("deployment.{state}.json"));
+    (read("desired"), read("live-ssa"))
 }
 
 fn options() -> WriteOptions {
@@ -51,7 +25,7 @@ fn options() -> WriteOptions {
 
 fn benches(c: &mut Criterion) {
     let schemas = Schemas::default();
-    let (desired, live) = deployment(&schemas);
+    let (desired, live) = deployment();
     let ty = schemas.of(&desired).expect("the kind is built in");
     let typed = |object: &Object| {
         Typed::new(object.to_value(), ty, Duplicates::Allow).expect("the object fits")

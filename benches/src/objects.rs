@@ -1,17 +1,71 @@
 //! Desired objects and their live counterparts, for the benchmarks of diffs.
 //!
 //! They are read from a folder where there is one (`NAME.desired.json`, `NAME.live.json`, `NAME.live-drifted.json`,
-//! `NAME.live-ssa.json`, and the lists `desired.json` and `live.json`), and made otherwise. Live is desired with the defaults of the API
-//! server, the metadata that a server adds, who owns what, a status, and the last-applied annotation.
+//! `NAME.live-ssa.json`, and the lists `desired.json` and `live.json`); what it has not is made. Live is what an API server holds of
+//! desired: with defaults, the metadata that a server adds, who owns what, and the last-applied annotation.
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use gitops_diff::normalize;
+use gitops_diff::compare::LAST_APPLIED;
 use gitops_diff::schema::Schemas;
+use gitops_diff::structured::{self, WriteOptions};
 use gitops_manifest::{Object, Value};
 use serde_json::json;
+
+/// A folder that has all inputs, for as long as this value lives.
+#[derive(Debug)]
+pub struct Inputs {
+    folder: PathBuf,
+}
+
+impl Inputs {
+    /// Lays out the inputs: those of `given` where it has them, made ones otherwise.
+    ///
+    /// # Errors
+    /// Where the folder cannot be read, or a temporary one cannot be written.
+    pub fn new(given: Option<&Path>) -> io::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("gitops-bench-{}", std::process::id()));
+        make(&folder)?;
+        let inputs = Self { folder };
+        for entry in given.map(fs::read_dir).into_iter().flatten().flatten() {
+            let entry = entry?;
+            if entry.path().extension().is_some_and(|ext| ext == "json") {
+                // The bytes alone: the original may be read-only.
+                fs::write(
+                    inputs.folder.join(entry.file_name()),
+                    fs::read(entry.path())?,
+                )?;
+            }
+        }
+        Ok(inputs)
+    }
+
+    /// The inputs of the folder that is named, else of the one beside the repository where it is there.
+    ///
+    /// # Panics
+    /// As [`Inputs::new`] fails.
+    #[must_use]
+    pub fn find(named: Option<PathBuf>) -> Self {
+        let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/bench/objects");
+        let given = named.or_else(|| Some(PathBuf::from(beside)).filter(|beside| beside.is_dir()));
+        Self::new(given.as_deref()).unwrap_or_else(|error| panic!("{given:?}: {error}"))
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl Drop for Inputs {
+    fn drop(&mut self) {
+        // What is left is a temporary file.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
 
 /// The objects that are measured one by one.
 pub const NAMED: [&str; 6] = [
@@ -233,36 +287,29 @@ fn mixed(i: usize) -> Object {
     }
 }
 
-/// What an API server has of a desired object.
+/// What an API server has of a desired object that was applied by `kubectl apply`, or on the server.
 fn live(desired: &Object, drifted: bool, last_applied: bool) -> Object {
-    let ty = Schemas::builtin().lookup(desired.group(), desired.version(), desired.kind());
-    let mut live = ty
-        .and_then(|ty| normalize::defaulted(desired, ty).ok())
-        .unwrap_or_else(|| desired.clone());
-    if last_applied {
-        let text = desired.to_value().to_json();
-        live.set_annotation(gitops_diff::compare::LAST_APPLIED, text);
-    }
-    if drifted {
-        live.set_label("app.kubernetes.io/part-of", "other");
-    }
-    let owned = gitops_diff::structured::FieldSet::of_value(&desired.to_value());
-    let operation = if last_applied { "Update" } else { "Apply" };
-    let mut entry = Value::from(
-        json!({"manager": "argocd-controller", "operation": operation,
-        "apiVersion": desired.api_version(), "time": "2026-03-01T10:00:00Z", "fieldsType": "FieldsV1"}),
-    );
-    if let Some(entry) = entry.as_object_mut() {
-        entry.insert(
-            "fieldsV1",
-            Value::from_json(owned.to_json()).unwrap_or_default(),
-        );
-    }
+    let schemas = Schemas::default();
+    let options = |manager| WriteOptions::new(manager).time("2026-03-01T10:00:00Z");
+    let written = if last_applied {
+        let mut created = desired.clone();
+        created.set_annotation(LAST_APPLIED, desired.to_value().to_go_json());
+        structured::update(None, &created, &options("argocd-controller"), &schemas)
+    } else {
+        structured::apply(None, desired, &options("argocd-controller"), &schemas)
+    };
+    let mut live = written.expect("the object can be created").object;
     let metadata = live.metadata_mut();
     metadata.insert("creationTimestamp", "2026-03-01T09:59:50Z");
     metadata.insert("generation", 3);
     metadata.insert("resourceVersion", "486151261");
     metadata.insert("uid", "7734d7c1-73ab-4820-8dae-309d965eda32");
-    metadata.insert("managedFields", vec![entry]);
+    if drifted {
+        let mut changed = live.clone();
+        changed.set_label("app.kubernetes.io/part-of", "other");
+        live = structured::update(Some(&live), &changed, &options("kubectl-edit"), &schemas)
+            .expect("the object can be changed")
+            .object;
+    }
     live
 }

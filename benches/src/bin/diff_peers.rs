@@ -4,8 +4,9 @@
 //! cargo run --release -p gitops-benches --bin diff-peers -- [--objects FOLDER] [--long] [--ours]
 //! ```
 //!
-//! `--objects` names a folder of inputs; otherwise they are made. `--long` measures 10,000 objects too, `--ours` leaves out the peers,
-//! which need Go. Times are CPU time, medians, one thread; what is counted is from parsed objects to the verdict with reasons.
+//! `--objects` names a folder of inputs; what it has not is made. `--long` measures 10,000 objects too, `--ours` leaves out the peers,
+//! which need Go. Times are CPU time, medians, one thread; what is counted is from parsed objects to the verdict with reasons. The share
+//! is that of the allocated bytes.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 use std::alloc::System;
@@ -14,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use gitops_benches::objects;
+use gitops_benches::objects::{self, Inputs};
 use gitops_diff::compare::{CompareOptions, Strategy, compare};
 use gitops_diff::ignore::IgnoreRules;
 use gitops_diff::schema::Schemas;
@@ -196,14 +197,8 @@ fn main() {
             other => eprintln!("{other} is not an option; see the head of {}", file!()),
         }
     }
-    let folder = folder.unwrap_or_else(|| {
-        let folder = std::env::temp_dir().join("gitops-bench-objects");
-        objects::make(&folder).expect("the temporary folder can be written");
-        folder
-    });
-    let folder = folder
-        .canonicalize()
-        .expect("the folder of the inputs is there");
+    let inputs = Inputs::find(folder);
+    let folder = inputs.folder().canonicalize().expect("it is there");
     let ours = ours(&folder, long);
     let peers = if alone {
         BTreeMap::new()
@@ -217,16 +212,25 @@ fn main() {
         "| row | ours | peer | times faster | bytes ours | bytes peer | share | allocations ours | peer |"
     );
     println!("|---|---:|---:|---:|---:|---:|---:|---:|---:|");
+    let array = |count: u32| {
+        let name = format!("diff-array/{count}");
+        ours.iter()
+            .find(|(row, _)| *row == name)
+            .map(|(_, cost)| cost.nanos)
+    };
+    let growth = array(10_000)
+        .zip(array(1_000))
+        .map(|(many, few)| many / few);
     for (row, own) in ours {
         match peers.get(&row) {
             Some(peer) => println!(
-                "| {row} | {} | {} | {:.0} | {} | {} | {:.3} | {} | {} |",
+                "| {row} | {} | {} | {:.0} | {} | {} | {:.1} % | {} | {} |",
                 time(own.nanos),
                 time(peer.nanos),
                 peer.nanos / own.nanos,
                 size(own.bytes),
                 size(peer.bytes),
-                own.bytes / peer.bytes,
+                own.bytes / peer.bytes * 100.0,
                 own.allocations,
                 peer.allocations,
             ),
@@ -237,5 +241,8 @@ fn main() {
                 own.allocations
             ),
         }
+    }
+    if let Some(growth) = growth {
+        println!("\n10,000 objects cost {growth:.1} times 1,000.");
     }
 }
