@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
 mod compare;
+mod found;
 mod ignore;
 mod json_patch;
 mod laws;

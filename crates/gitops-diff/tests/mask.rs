@@ -53,6 +53,21 @@ fn secret(data: &serde_json::Value) -> Object {
 }
 
 #[test]
+fn what_cannot_be_read_is_masked_as_a_whole() {
+    const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+    for last in [
+        r#"{"stringData":{"token":"hunter2"},"kind":"Secret"}"#,
+        "token: hunter2",
+    ] {
+        let mut live = secret(&json!({"token": "aHVudGVyMg=="}));
+        live.set_annotation(LAST_APPLIED, last);
+        let (_, masked) = mask::secrets(None, Some(&live), &MaskOptions::default());
+        let masked = masked.expect("there is a live object");
+        assert_eq!(masked.annotation(LAST_APPLIED), Some("++++++++"));
+    }
+}
+
+#[test]
 fn no_difference_of_a_secret_shows_a_value() {
     let (plain, other) = ("aHVudGVyMg==", "b3RoZXI=");
     for (desired, live) in [

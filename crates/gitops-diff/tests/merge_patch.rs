@@ -88,6 +88,17 @@ fn conformance_json_merge_patch() {
     tally.finish();
 }
 
+/// RFC 7396, section 2: a value that is no object replaces what is there, as it is.
+#[test]
+fn nulls_within_lists_are_values() {
+    let patch = Value::from(serde_json::json!({"list": [{"a": null}], "map": {"gone": null}}));
+    let patched = merge_patch::apply(
+        &Value::from(serde_json::json!({"list": [], "map": {"gone": 1}})),
+        &patch,
+    );
+    assert_eq!(patched.to_json(), r#"{"list":[{"a":null}],"map":{}}"#);
+}
+
 #[test]
 fn integers_beyond_doubles_are_told_apart() {
     let a = Value::from_json(r#"{"n": 9007199254740993}"#).unwrap();

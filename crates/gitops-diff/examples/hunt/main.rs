@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! (cd benches/peers/diff && go build -o /tmp/peer .)
-//! cargo run -p gitops-diff --example hunt -- /tmp/peer [--runs N] [--seed N] [--only OP] [--show N]
+//! cargo run -p gitops-diff --example hunt -- /tmp/peer [--runs N] [--seed N] [--only OP] [--show N] [--ask FILE]
 //! ```
 //!
 //! Random objects of random kinds, and random changes of them, are put as questions to both sides: patches, typed values, writes of
 //! several managers, comparisons, normal forms, jq paths. Where the answers differ, the question is made as small as it
-//! can be and printed. The peer is started with `-oracle` and answers line by line.
+//! can be and printed. The peer is started with `-oracle` and answers line by line. `--ask` puts the questions of a file, one a line.
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 // `TypeRef::deduced` as a path would ask for types that live for ever.
 #![allow(clippy::redundant_closure)]
@@ -68,8 +68,8 @@ fn disagreement(peer: &mut Peer, question: &Value) -> Option<(Value, Value)> {
 }
 
 fn main() {
-    let (mut program, mut runs, mut seed, mut only, mut show) =
-        (None, 1000_u64, 1_u64, None, 3_usize);
+    let (mut program, mut runs, mut seed, mut only, mut show, mut ask) =
+        (None, 1000_u64, 1_u64, None, 3_usize, None);
     let mut args = std::env::args().skip(1);
     while let Some(arg) = args.next() {
         let mut number = || args.next().and_then(|text| text.parse().ok()).unwrap_or(1);
@@ -78,6 +78,7 @@ fn main() {
             "--seed" => seed = number(),
             "--show" => show = number() as usize,
             "--only" => only = args.next(),
+            "--ask" => ask = args.next(),
             _ => program = Some(arg),
         }
     }
@@ -95,6 +96,16 @@ fn main() {
             return;
         }
     };
+    if let Some(file) = ask {
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+        for line in text.lines() {
+            let question = Value::from_json(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            let ours = ours::answer(&question).unwrap_or_else(Value::from);
+            let theirs = peer.answer(&question);
+            println!("ours   {ours}\ntheirs {theirs}\n");
+        }
+        return;
+    }
     // op: asked, of these answered with a value by the peer, disagreements.
     let mut tally: BTreeMap<&str, (usize, usize, usize)> = BTreeMap::new();
     for op in questions::OPS {

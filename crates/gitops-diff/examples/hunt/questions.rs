@@ -444,6 +444,9 @@ pub(crate) fn make(op: &str, random: &mut Random) -> Value {
             let mut a = object(random, Schemas::builtin(), &gvk, wild);
             let mut b = mutate(random, &a, ty, times, wild);
             for object in [&mut a, &mut b] {
+                if object.as_object().is_none() {
+                    *object = Value::Object(Map::new());
+                }
                 envelope(object.as_object_mut().expect("an object is a map"), &gvk);
                 if random.chance(40) {
                     let annotations = object
@@ -506,6 +509,10 @@ fn compare(op: &str, random: &mut Random, wild: Wild, times: usize) -> Map {
         gvk = ["example.com".into(), "v1".into(), "Thing".into()];
     }
     for object in [&mut desired, &mut live, &mut last, &mut predicted] {
+        // A change may have put something else in the place of the whole.
+        if object.as_object().is_none() {
+            *object = Value::Object(Map::new());
+        }
         envelope(object.as_object_mut().expect("an object is a map"), &gvk);
     }
     if random.chance(70) {
@@ -693,8 +700,10 @@ pub(crate) fn agree(question: &Value, ours: &Value, theirs: &Value) -> bool {
         || error == "no such kind"
         || error.starts_with("no kind ")
         || error.contains("unable to resolve parseableType")
+        // The document of types that the peer has with it is older than its Go types, and knows no defaults of keys.
+        || op == "diff" && (error.contains("field not declared in schema") || error.contains("omits all key fields"))
         // Endpoints are sorted by another measure; Go turns large integers into doubles on the way.
-        || matches!(op, "normalize" | "diff") && (question["a"]["kind"] == Value::from("Endpoints") || question.to_json().contains("9223372036854775808"))
+        || matches!(op, "normalize" | "diff") && (question["a"]["kind"] == Value::from("Endpoints") || question.to_json().contains("9223372036854775808") || question.to_json().contains("9007199254740993"))
         // Where the order of the members of a Go map decides.
         || op == "strategic-apply" && question.to_json().contains("$deleteFromPrimitiveList")
         || op == "json-patch" && replaces_document(question)

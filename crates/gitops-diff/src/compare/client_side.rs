@@ -15,7 +15,7 @@ pub(super) fn prepare(object: &Object, options: &CompareOptions) -> Object {
     finish(&canonical(object, options), options)
 }
 
-fn canonical(object: &Object, options: &CompareOptions) -> Object {
+pub(super) fn canonical(object: &Object, options: &CompareOptions) -> Object {
     match CompareOptions::builtin(object) {
         Some(ty) => normalize::canonical(object, ty, &options.normalize),
         None => object.clone(),
@@ -23,7 +23,7 @@ fn canonical(object: &Object, options: &CompareOptions) -> Object {
 }
 
 /// What is done with last-applied too: it is not read into its type.
-fn finish(object: &Object, options: &CompareOptions) -> Object {
+pub(super) fn finish(object: &Object, options: &CompareOptions) -> Object {
     let normal = normalize::normalize(object, &options.normalize);
     let mut left = options.ignore.remove(&normal);
     for known in options

@@ -47,10 +47,10 @@ fn strategic(
         _ => Map::new(),
     };
     let with_defaults =
-        |map: &Map| defaults::apply_as_patch(map, ty).unwrap_or_else(|| map.clone());
+        |map: &Map| Ok(defaults::apply_as_patch(map, ty)?.unwrap_or_else(|| map.clone()));
     Ok(Outcome {
-        live: with_defaults(live.as_map()),
-        predicted: with_defaults(&predicted),
+        live: with_defaults(live.as_map())?,
+        predicted: with_defaults(&predicted)?,
     })
 }
 

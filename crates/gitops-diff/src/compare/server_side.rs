@@ -134,7 +134,7 @@ fn finish(mut map: Map, ty: Option<TypeRef<'_>>, options: &CompareOptions) -> Re
         Some(ty) if options.compat => {
             let object = Object::new(map.clone())?;
             normalize::reads(&object, ty)?;
-            defaults::apply_as_patch(&map, ty).unwrap_or(map)
+            defaults::apply_as_patch(&map, ty)?.unwrap_or(map)
         }
         Some(ty) => defaults::apply(map, ty),
         None => map,
@@ -210,8 +210,8 @@ pub(super) fn dry_run(
             Err(_) => {}
         }
     }
-    let finish = |object: &Object| {
-        let mut object = prepare(object, options);
+    let finish = |object: Object| {
+        let mut object = client_side::finish(&object, options);
         let metadata = object.metadata_mut();
         metadata.remove("managedFields");
         metadata.remove("resourceVersion");
@@ -220,7 +220,9 @@ pub(super) fn dry_run(
         map
     };
     let mut comparison = comparison(key, &desired, given);
-    let (before, after) = (finish(&live), finish(&predicted));
+    // Live has been read into its type; what the answer is left with has not.
+    let predicted = client_side::canonical(&predicted, options);
+    let (before, after) = (finish(live), finish(predicted));
     settle(&mut comparison, before, after);
     Ok(comparison)
 }

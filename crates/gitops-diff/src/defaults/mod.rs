@@ -52,26 +52,32 @@ fn round_resources(list: &Map, ty: TypeRef<'_>) -> Option<Value> {
 }
 
 /// Fills in the defaults as Argo CD does: an object that cannot be read into its type stays as it is; otherwise the strategic
-/// patch from the object before defaulting to the one after is applied to it.
-pub(crate) fn apply_as_patch(object: &Map, ty: TypeRef<'_>) -> Option<Map> {
-    let before = read(object, ty)?;
-    let after = apply(before.clone(), ty);
-    if after.ptr_eq(&before) || after == before {
-        return None;
-    }
-    let patch = strategic::create(&before.into(), &after.into(), ty).ok()?;
-    match strategic::apply(&object.clone().into(), &patch, ty).ok()? {
-        Value::Object(map) => Some(map),
-        _ => None,
-    }
+/// patch from the object before defaulting to the one after is applied to it. `None` where nothing changes.
+pub(crate) fn apply_as_patch(
+    object: &Map,
+    ty: TypeRef<'_>,
+) -> Result<Option<Map>, strategic::StrategicError> {
+    let Some(before) = read(object, ty, false) else {
+        return Ok(None);
+    };
+    let after = written_with_defaults(object, &before, ty);
+    // Where nothing is filled in, the patch still holds the fields that are replaced as a whole, as the type writes them.
+    let patch = strategic::create(&before.into(), &after.into(), ty)?;
+    Ok(
+        match strategic::apply(&object.clone().into(), &patch, ty)? {
+            Value::Object(map) => Some(map),
+            _ => None,
+        },
+    )
 }
 
 /// Reads an object into its type and writes it again; `None` where it does not fit.
-fn read(object: &Map, ty: TypeRef<'_>) -> Option<Map> {
+fn read(object: &Map, ty: TypeRef<'_>, keep_empty: bool) -> Option<Map> {
     let mode = Mode {
         fill: true,
         drop_unknown: true,
         lenient: false,
+        keep_empty,
     };
     match typed::value(&object.clone().into(), ty, mode).ok()? {
         Some(Value::Object(map)) => Some(map),
@@ -80,12 +86,22 @@ fn read(object: &Map, ty: TypeRef<'_>) -> Option<Map> {
     }
 }
 
-/// Fills in the defaults of an object.
-pub(crate) fn of_object(object: &Object, ty: TypeRef<'_>) -> Object {
-    let mut result = object.clone();
-    if let Some(map) = fill(object.as_map(), ty) {
-        *result.as_map_mut() = map;
-    }
+/// What Go writes of an object that it has read and filled in; `before` is what it writes of the object as it is. An empty list is not
+/// an absent one while defaults are filled in, and is left out afterwards.
+fn written_with_defaults(object: &Map, before: &Map, ty: TypeRef<'_>) -> Map {
+    let whole = read(object, ty, true).filter(|whole| whole != before);
+    let Some(whole) = whole else {
+        return apply(before.clone(), ty);
+    };
+    let filled = apply(whole, ty);
+    read(&filled, ty, false).unwrap_or(filled)
+}
+
+/// Fills in the defaults of an object; `read` is what is written of it without.
+pub(crate) fn of_object(object: &Object, read: Object, ty: TypeRef<'_>) -> Object {
+    let mut result = read;
+    let map = written_with_defaults(object.as_map(), result.as_map(), ty);
+    *result.as_map_mut() = map;
     result
 }
 

@@ -54,6 +54,10 @@ const TABLE: &[(&str, &[(&str, &str)])] = &[
         MATCH_RESOURCES,
     ),
     (
+        "admissionregistration/v1alpha1.NamedRuleWithOperations",
+        &[("scope", r#""*""#)],
+    ),
+    (
         "admissionregistration/v1alpha1.MutatingAdmissionPolicySpec",
         &[("failurePolicy", r#""Fail""#)],
     ),
@@ -68,6 +72,10 @@ const TABLE: &[(&str, &[(&str, &str)])] = &[
     (
         "admissionregistration/v1beta1.MatchResources",
         MATCH_RESOURCES,
+    ),
+    (
+        "admissionregistration/v1beta1.NamedRuleWithOperations",
+        &[("scope", r#""*""#)],
     ),
     (
         "admissionregistration/v1beta1.MutatingAdmissionPolicySpec",
@@ -202,6 +210,10 @@ const TABLE: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     (
+        "certificates/v1beta1.PodCertificateRequestSpec",
+        &[("maxExpirationSeconds", "86400")],
+    ),
+    (
         "certificates/v1beta1.CertificateSigningRequestCondition",
         &[("status", r#""True""#)],
     ),
@@ -300,7 +312,6 @@ const TABLE: &[(&str, &[(&str, &str)])] = &[
     ),
     ("extensions/v1beta1.DeploymentStrategy", ROLLING_UPDATE),
     ("extensions/v1beta1.HTTPIngressPath", PATH_TYPE),
-    ("extensions/v1beta1.NetworkPolicyPort", TCP),
     ("extensions/v1beta1.ReplicaSetSpec", &[("replicas", "1")]),
     ("flowcontrol/v1.ExemptPriorityLevelConfiguration", EXEMPT),
     ("flowcontrol/v1.FlowSchemaSpec", PRECEDENCE),
@@ -346,6 +357,10 @@ const TABLE: &[(&str, &[(&str, &str)])] = &[
     ("networking/v1.NetworkPolicyPort", TCP),
     ("networking/v1beta1.HTTPIngressPath", PATH_TYPE),
     ("scheduling/v1.PriorityClass", PREEMPTION),
+    (
+        "scheduling/v1alpha2.PodGroupSpec",
+        &[("disruptionMode", r#""Pod""#)],
+    ),
     ("scheduling/v1beta1.PriorityClass", PREEMPTION),
     ("storage/v1.CSIDriverSpec", CSI_DRIVER),
     ("storage/v1.StorageClass", STORAGE_CLASS),

@@ -125,7 +125,7 @@ pub fn normalize(object: &Object, options: &NormalizeOptions) -> Object {
 /// # Errors
 /// Where a field is not known or does not fit.
 pub fn defaulted(object: &Object, ty: TypeRef<'_>) -> Result<Object, NormalizeError> {
-    remarshal(object, ty).map(|object| crate::defaults::of_object(&object, ty))
+    remarshal(object, ty).map(|read| crate::defaults::of_object(object, read, ty))
 }
 
 /// Checks that an object can be read into a type; fields that are not known are passed over.

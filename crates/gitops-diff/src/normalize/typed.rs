@@ -54,6 +54,8 @@ pub(crate) struct Mode {
     pub(crate) fill: bool,
     /// Fields that the type does not have are dropped, as Go's decoder does unless told otherwise. Otherwise they do not fit.
     pub(crate) drop_unknown: bool,
+    /// Empty lists and maps stay, as they are in Go between reading and writing. Otherwise those that may be left out are.
+    pub(crate) keep_empty: bool,
 }
 
 /// `None`: the value is in its canonical form already.
@@ -408,7 +410,8 @@ fn field_value(item: &Value, field: FieldRef<'_>, mode: Mode) -> Result<Fate, Mi
         // A zero time, which is written, though as `null`.
         Value::Null => field.omits_zero(),
     };
-    if empty && field.is_optional() && ty.kind() != TypeKind::Any {
+    let kept = mode.keep_empty && matches!(written, Value::Array(_) | Value::Object(_));
+    if empty && !kept && field.is_optional() && ty.kind() != TypeKind::Any {
         return Ok(Fate::Dropped);
     }
     if field.omits_zero()

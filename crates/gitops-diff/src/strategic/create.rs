@@ -151,7 +151,10 @@ fn list_field<S: PatchSchema>(
         ..options
     };
     let kind = elements(key, &[before, after])?;
-    if before == after && (kind == Elements::Maps || options.ignore_changes || is_sorted(before)) {
+    if before == after && kind == Elements::Maps {
+        return check_elements(key, after, element, strategy.merge_key);
+    }
+    if before == after && (options.ignore_changes || is_sorted(before)) {
         return Ok(());
     }
     let mut delete = Vec::new();
@@ -176,6 +179,49 @@ fn list_field<S: PatchSchema>(
     }
     if let Some(order) = order.filter(|order| options.set_order && !order.is_empty()) {
         patch.insert(format!("{SET_ORDER}/{key}"), order);
+    }
+    Ok(())
+}
+
+/// Refuses what the lists of a map would be refused for if they were compared element by element: upstream does so where they are equal
+/// too.
+fn check<S: PatchSchema>(map: &Map, schema: S) -> Result<()> {
+    for (key, value) in map {
+        match value {
+            Value::Object(map) if !map.is_empty() => {
+                if let Ok((below, strategy)) = schema.map_field(key)
+                    && !strategy.replace
+                {
+                    check(map, below)?;
+                }
+            }
+            Value::Array(list)
+                if matches!(list.first(), Some(Value::Object(_) | Value::Array(_))) =>
+            {
+                if let Ok((element, strategy)) = schema.list_field(key)
+                    && strategy.merge
+                {
+                    elements(key, &[list])?;
+                    check_elements(key, list, element, strategy.merge_key)?;
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn check_elements<S: PatchSchema>(
+    field: &str,
+    list: &[Value],
+    element: S,
+    key: &str,
+) -> Result<()> {
+    for map in list.iter().filter_map(Value::as_object) {
+        if !map.contains_key(key) {
+            return Err(no_merge_key(field, key));
+        }
+        check(map, element)?;
     }
     Ok(())
 }
@@ -316,6 +362,7 @@ fn by_identity<S: PatchSchema>(
             Some(old) => {
                 kept[old] = true;
                 if before[old] == *new {
+                    new.as_object().map_or(Ok(()), |new| check(new, schema))?;
                     continue;
                 }
                 if let (Value::Object(old), Value::Object(new)) = (&before[old], new) {

@@ -22,10 +22,6 @@ impl<'s> Typed<'s> {
     /// Returns the value without these fields and elements.
     #[must_use]
     pub fn remove(&self, fields: &FieldSet, emptied: Emptied) -> Self {
-        if fields.is_empty() {
-            // As with removing nothing from it, but nothing is copied.
-            return self.clone();
-        }
         let value = remove(&self.value, fields, self.ty, emptied);
         Self { value, ty: self.ty }
     }
@@ -103,6 +99,9 @@ fn remove_below(value: &Value, fields: &FieldSet, ty: TypeRef<'_>, emptied: Empt
 }
 
 fn remove_from_map(entries: &Map, fields: &FieldSet, map: MapType<'_>, emptied: Emptied) -> Value {
+    if fields.is_empty() {
+        return Value::Object(entries.clone());
+    }
     let element = map.element();
     let mut cursor = 0;
     let mut out = Vec::with_capacity(entries.len());
@@ -144,6 +143,9 @@ fn remove_from_list(
     list: ListType<'_>,
     emptied: Emptied,
 ) -> Value {
+    if fields.is_empty() {
+        return Value::Array(values.clone());
+    }
     let element = list.element();
     let identity = Identity::of(list);
     let items = identity.index(values, |_, _| {});
