@@ -199,17 +199,7 @@ impl Managers {
         if self.0.is_empty() {
             return Value::Null;
         }
-        let mut entries: Vec<(&ManagerId, &Owned)> = self.0.iter().collect();
-        entries.sort_by(|(a, x), (b, y)| {
-            let time = seconds(&x.time).cmp(&seconds(&y.time));
-            a.operation
-                .cmp(&b.operation)
-                .then(time)
-                .then_with(|| a.name.cmp(&b.name))
-                .then_with(|| x.api_version.cmp(&y.api_version))
-                .then_with(|| a.subresource.cmp(&b.subresource))
-        });
-        let entries = entries.into_iter().map(|(id, owned)| {
+        let entries = self.in_order().into_iter().map(|(id, owned)| {
             let mut entry = vec![
                 ("apiVersion", Value::from(&owned.api_version)),
                 ("fieldsType", Value::from(Str::from_static("FieldsV1"))),
@@ -301,9 +291,25 @@ impl Managers {
         self.0.iter().filter(|(_, owned)| owned.fields.has(path))
     }
 
-    /// Whether both are the same, the times of the managers aside.
+    /// Returns the entries in the order of an API server.
+    fn in_order(&self) -> Vec<(&ManagerId, &Owned)> {
+        let mut entries: Vec<(&ManagerId, &Owned)> = self.0.iter().collect();
+        entries.sort_by(|(a, x), (b, y)| {
+            let time = seconds(&x.time).cmp(&seconds(&y.time));
+            a.operation
+                .cmp(&b.operation)
+                .then(time)
+                .then_with(|| a.name.cmp(&b.name))
+                .then_with(|| x.api_version.cmp(&y.api_version))
+                .then_with(|| a.subresource.cmp(&b.subresource))
+        });
+        entries
+    }
+
+    /// Whether both are the same, the times of the managers aside. An API server compares one entry after the other: where
+    /// a new time moves an entry behind another one, they differ.
     pub(super) fn same_but_times(&self, other: &Self) -> bool {
-        self.0.len() == other.0.len()
+        let same = self.0.len() == other.0.len()
             && self
                 .0
                 .iter()
@@ -312,7 +318,12 @@ impl Managers {
                     id == of
                         && owned.api_version == before.api_version
                         && owned.fields == before.fields
-                })
+                });
+        let ids = |managers: &Self| -> Vec<ManagerId> {
+            let entries = managers.in_order();
+            entries.into_iter().map(|(id, _)| id.clone()).collect()
+        };
+        same && (self == other || ids(self) == ids(other))
     }
 
     /// Returns what differs: what only one of both has, the fields that only one of both has, and of
