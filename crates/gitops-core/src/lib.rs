@@ -87,9 +87,9 @@ pub use diffing::Differ;
 pub use directory::DirectoryRenderer;
 pub use engine::chain as error_chain;
 pub use engine::{
-    DEPENDS_ON, Engine, EngineBuilder, EngineError, EngineOptions, Hold, LOCAL_SERVER, LiveView,
-    Next, OperationRecord, PROGRESS_DEADLINE, REFRESH, Refreshed, Requests, SYNC_TIMEOUT,
-    SourceNews, SyncRequest,
+    ClusterState, DEPENDS_ON, Engine, EngineBuilder, EngineError, EngineOptions, Hold,
+    LOCAL_SERVER, LiveView, Next, OperationRecord, PROGRESS_DEADLINE, REFRESH, Refreshed, Requests,
+    SYNC_TIMEOUT, SourceNews, SyncRequest,
 };
 pub use history::{Execution, History, HistoryEntry, Limits};
 pub use live::{LiveCache, LiveState, News};

@@ -138,6 +138,8 @@ pub enum EventKind {
         message: String,
         /// The revision that was synced.
         revision: Str,
+        /// Whether it was tried out only.
+        dry_run: bool,
     },
     /// The application was looked at while the engine [runs](crate::Engine::run): its status may be another.
     #[serde(rename_all = "camelCase")]

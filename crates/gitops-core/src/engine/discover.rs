@@ -2,8 +2,8 @@
 //! local cluster; and the clusters.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use gitops_manifest::{GroupKind, Map, Object, ObjectKey, Str, Value};
 
@@ -44,7 +44,49 @@ pub struct Requests {
     pub refreshed: bool,
 }
 
+/// What is known of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClusterState {
+    /// How many of its objects are known.
+    pub objects: usize,
+    /// How many kinds it serves.
+    pub kinds: usize,
+    /// Whether it is watched.
+    pub watched: bool,
+    /// Its version, as `v1.36.0`; empty where nothing was rendered for it yet, or it has none to tell.
+    pub version: Str,
+}
+
 impl ClusterConnection {
+    /// Takes note of the version that the cluster told.
+    pub(super) fn note_version(&self, version: &Str) {
+        let mut known = self.version.write().unwrap_or_else(PoisonError::into_inner);
+        if *known != *version {
+            known.clone_from(version);
+        }
+    }
+
+    /// Takes note of why the cluster cannot be watched. Returns whether that is news.
+    pub(super) fn note_trouble(&self, reason: &str) -> bool {
+        let mut known = self.trouble.write().unwrap_or_else(PoisonError::into_inner);
+        let new = *known != *reason;
+        if new {
+            *known = reason.into();
+        }
+        new
+    }
+
+    /// Tells why what is in the cluster is not known.
+    pub(super) fn unknown(&self) -> String {
+        let server = &self.cluster.server;
+        let trouble = self.trouble.read();
+        match &**trouble.unwrap_or_else(PoisonError::into_inner) {
+            "" => format!("what is in cluster {server} is not known yet"),
+            reason => format!("what is in cluster {server} is not known: {reason}"),
+        }
+    }
+
     fn new(cluster: Cluster, target: Arc<dyn Target>, engine: &super::EngineOptions) -> Self {
         let scope = Scope::all().without_kinds(engine.excluded_kinds.iter().cloned());
         let live = LiveCache::new(Arc::clone(&target), scope, engine.tracking.clone());
@@ -53,6 +95,8 @@ impl ClusterConnection {
             target,
             live,
             kinds: AtomicUsize::new(0),
+            version: RwLock::default(),
+            trouble: RwLock::default(),
             removed: AtomicBool::new(false),
             gone: tokio::sync::Notify::new(),
         }
@@ -181,14 +225,18 @@ impl Engine {
         clusters.iter().map(|c| c.cluster.clone()).collect()
     }
 
-    /// Returns how many objects of a cluster are known, how many kinds it serves, and whether it is watched.
+    /// Returns what is known of a cluster.
     #[must_use]
-    pub fn cluster_state(&self, server: &str) -> Option<(usize, usize, bool)> {
+    pub fn cluster_state(&self, server: &str) -> Option<ClusterState> {
         let clusters = self.clusters();
         let connection = clusters.iter().find(|c| *c.cluster.server == *server)?;
-        let objects = connection.live.state().len();
-        let kinds = connection.kinds.load(Ordering::Relaxed);
-        Some((objects, kinds, connection.live.is_watched()))
+        let version = connection.version.read();
+        Some(ClusterState {
+            objects: connection.live.state().len(),
+            kinds: connection.kinds.load(Ordering::Relaxed),
+            watched: connection.live.is_watched(),
+            version: version.unwrap_or_else(PoisonError::into_inner).clone(),
+        })
     }
 
     /// Adds a cluster, or takes over the new access to one that is known by the same address. The local cluster stays

@@ -40,7 +40,7 @@ use crate::{
     SourceRef, Store, StoreError, SystemClock, Target, TargetError,
 };
 
-pub use discover::{LiveView, REFRESH, Requests};
+pub use discover::{ClusterState, LiveView, REFRESH, Requests};
 pub use gate::{DEPENDS_ON, SYNC_TIMEOUT};
 pub use hold::Hold;
 pub use record::{OperationRecord, SyncRequest};
@@ -300,6 +300,10 @@ pub(crate) struct ClusterConnection {
     pub(crate) live: LiveCache,
     /// How many kinds it serves, as far as is known.
     kinds: AtomicUsize,
+    /// Its version, as far as is known.
+    version: RwLock<Str>,
+    /// Why it could not be watched the last time; empty where it could.
+    trouble: RwLock<Str>,
     /// Whether it is not the engine's any more.
     removed: AtomicBool,
     /// Tells that it was removed.
@@ -537,10 +541,16 @@ impl Engine {
             (true, false) => clusters.iter().find(|c| *c.cluster.name == **name),
         };
         found.cloned().ok_or_else(|| {
-            let known: Vec<&str> = clusters.iter().map(|c| &*c.cluster.server).collect();
-            let wanted = if server.is_empty() { name } else { server };
+            let (wanted, what) = match &**server {
+                "" => (name, "with the name"),
+                _ => (server, "at"),
+            };
+            let known: Vec<String> = clusters
+                .iter()
+                .map(|c| format!("{} ({})", c.cluster.name, c.cluster.server))
+                .collect();
             format!(
-                "there is no cluster {wanted:?}; known are {}",
+                "there is no cluster {what} {wanted:?}; known are {}",
                 known.join(", ")
             )
         })

@@ -724,6 +724,7 @@ impl Engine {
                 phase: record.phase,
                 message: record.message.clone(),
                 revision: shown_revision(&record.revisions),
+                dry_run: (record.operation.sync.as_ref()).is_some_and(|sync| sync.dry_run),
             },
         );
         // The state after the operation is compared at once.

@@ -168,6 +168,7 @@ impl Engine {
                 Ok(Some(refreshed))
             }
             Err(trouble) => {
+                let now = self.clock.now();
                 self.set_conditions(id, vec![(trouble.condition, trouble.message)]);
                 let status = self.status(id).unwrap_or_default();
                 if status.sync.status != SyncStatusCode::Unknown {
@@ -184,6 +185,7 @@ impl Engine {
                 }
                 if let Some(state) = self.known().applications.get_mut(id) {
                     state.status.sync.status = SyncStatusCode::Unknown;
+                    state.status.reconciled_at = Some(now.to_second());
                     if state.refreshed.is_none() {
                         state.status.health.status = "Unknown".into();
                     }
@@ -362,10 +364,7 @@ impl Engine {
         if !connection.live.is_loaded() {
             return Ok(Err(Trouble {
                 condition: "ComparisonError",
-                message: format!(
-                    "what is in cluster {} is not known yet",
-                    connection.cluster.server
-                ),
+                message: connection.unknown(),
             }));
         }
         let hold = match &desire {
@@ -579,6 +578,7 @@ impl Engine {
             .version()
             .await
             .map_err(|error| Trouble::comparison(&error))?;
+        connection.note_version(&kube_version);
         let api_versions: Arc<[Str]> = api_versions(discovery).into();
         for (index, (source, revision)) in sources.iter().zip(revisions).enumerate() {
             // A source that others refer to, and that names no folder, brings no objects of its own.

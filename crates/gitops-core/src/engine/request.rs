@@ -232,15 +232,35 @@ impl Engine {
             .ok_or_else(|| EngineError::NoSuchApplication {
                 application: id.clone(),
             })?;
+        let request = SyncRequest {
+            prune: true,
+            skip_hooks: true,
+            ..SyncRequest::by(user)
+        };
+        let operation = request.to_operation(&application);
+        self.bring_back(id, &application, &entry, operation).await?;
+        self.touch(id);
+        Ok(entry)
+    }
+
+    /// Makes an entry of the history what is desired, and begins the operation that brings it back.
+    pub(super) async fn bring_back(
+        &self,
+        id: &ApplicationId,
+        application: &Application,
+        entry: &HistoryEntry,
+        operation: Operation,
+    ) -> Result<(OperationRecord, Arc<Refreshed>), EngineError> {
         let from = match self.refreshed(id) {
             Some(refreshed) => match &refreshed.hold {
                 Some(hold) => hold.from.clone(),
                 None => refreshed.revision_ids(),
             },
-            None => entries
-                .last()
-                .map(|last| last.revisions.clone())
-                .unwrap_or_default(),
+            None => {
+                let entries = self.history.entries(id).await?;
+                let last = entries.last().map(|last| last.revisions.clone());
+                last.unwrap_or_default()
+            }
         };
         let hold = Hold {
             from,
@@ -261,16 +281,10 @@ impl Engine {
             state.hold = Some(hold);
         }
         let refreshed = self.ready(id).await?;
-        let request = SyncRequest {
-            prune: true,
-            skip_hooks: true,
-            ..SyncRequest::by(user)
-        };
-        let operation = request.to_operation(&application);
-        self.begin(id, &application, operation, &refreshed, Some(entry.id))
+        let record = self
+            .begin(id, application, operation, &refreshed, Some(entry.id))
             .await?;
-        self.touch(id);
-        Ok(entry)
+        Ok((record, refreshed))
     }
 
     /// Returns the namespace that the last operation of an application deployed to, for callers that know the

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use gitops_manifest::Str;
+
 use super::record::settings;
 use super::{ApplicationState, Engine, EngineError, Next, OperationRecord, Refreshed};
 use crate::application::{Application, Operation, OperationPhase, RevisionHistory, SyncOperation};
@@ -149,6 +151,11 @@ impl Engine {
             let reason = "Invalid operation request: no operation specified".to_owned();
             return self.refuse(id, &application, operation, reason).await;
         };
+        let now = refreshed.as_ref().map(|refreshed| refreshed.revision_ids());
+        if let Some(entry) = self.asked_back(id, &application, sync, now).await? {
+            let (record, refreshed) = self.bring_back(id, &application, &entry, operation).await?;
+            return self.step(id, record, Some(&refreshed)).await;
+        }
         let given = || (!sync.manifests.is_empty()).then(|| Application::clone(&application));
         let refreshed = match overridden(&application, sync).or_else(given) {
             Some(wanted) => match self
@@ -183,6 +190,40 @@ impl Engine {
             .begin(id, &application, operation, &refreshed, None)
             .await?;
         self.step(id, record, Some(&refreshed)).await
+    }
+
+    /// Returns the entry of the history that an operation brings back: one as `argocd app rollback` asks for, of an
+    /// application that is synced by itself. Without a hold the next look would undo it.
+    async fn asked_back(
+        &self,
+        id: &ApplicationId,
+        application: &Application,
+        sync: &SyncOperation,
+        now: Option<Vec<Str>>,
+    ) -> Result<Option<HistoryEntry>, EngineError> {
+        let applies = sync
+            .sync_strategy
+            .as_ref()
+            .is_some_and(|s| s.apply.is_some());
+        let partial = !sync.resources.is_empty() || !sync.manifests.is_empty();
+        if application.spec.automated().is_none() || !applies || sync.dry_run || partial {
+            return Ok(None);
+        }
+        let (sources, revisions) = match &sync.source {
+            _ if !sync.sources.is_empty() => (&*sync.sources, &*sync.revisions),
+            Some(source) => (
+                std::slice::from_ref(source),
+                std::slice::from_ref(&sync.revision),
+            ),
+            None => return Ok(None),
+        };
+        let same = |known: &[Str]| known.iter().map(Str::as_str).eq(revisions);
+        if now.is_some_and(|now| same(&now)) {
+            return Ok(None);
+        }
+        let entries = self.history.entries(id).await?;
+        let mut entries = entries.into_iter().rev();
+        Ok(entries.find(|entry| entry.sources == sources && same(&entry.revisions)))
     }
 
     /// Ends an operation that cannot be begun.

@@ -270,7 +270,10 @@ impl Engine {
             }
         };
         let failures = match outcome {
-            Ok(()) if connection.live.is_watched() => 0,
+            Ok(()) if connection.live.is_watched() => {
+                connection.note_trouble("");
+                0
+            }
             // The watch has ended: that is nothing, but where it ends at once it is not begun in a loop.
             Ok(()) => failures + 1,
             Err(error) => {
@@ -281,6 +284,9 @@ impl Engine {
                     reason,
                     "the cluster cannot be watched; trying again"
                 );
+                if connection.note_trouble(&reason) && !connection.live.is_loaded() {
+                    self.touch_destination(&connection.cluster);
+                }
                 failures + 1
             }
         };
