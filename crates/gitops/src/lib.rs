@@ -73,6 +73,8 @@ mod kustomize_renderer;
 #[cfg(feature = "kustomize")]
 mod remote;
 #[cfg(feature = "helm")]
+mod seed;
+#[cfg(feature = "helm")]
 mod value_files;
 
 /// The examples of the README.
@@ -105,3 +107,5 @@ pub use helm_renderer::HelmRenderer;
 pub use kustomize_renderer::KustomizeRenderer;
 #[cfg(feature = "kustomize")]
 pub use remote::RemoteBases;
+#[cfg(feature = "helm")]
+pub use seed::kept_seed;

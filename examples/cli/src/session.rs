@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use gitops::memory::{MemoryOptions, MemoryTarget, SimClock};
 use gitops::source::{ChartOptions, ChartSource, GitOptions, GitSource};
 use gitops::{
     ApplicationId, ApplyOptions, Charts, Clock, Engine, HelmRenderer, KustomizeRenderer, Next,
-    RedbStore, RemoteBases, Sources, SystemClock, Target,
+    RedbStore, RemoteBases, Sources, SystemClock, Target, kept_seed,
 };
 
 use crate::args::{State, Which};
@@ -63,7 +64,9 @@ impl Session {
             .with(Arc::new(FolderSource))
             .with(Arc::new(charts.clone()))
             .with(Arc::new(git));
-        let seed = seed(&folder.join("seed"))?;
+        // Charts may draw passwords: nobody is to guess what they are drawn from.
+        let drawn = || RandomState::new().build_hasher().finish();
+        let seed = kept_seed(&folder.join("seed"), drawn)?;
         let store = RedbStore::open(folder.join("state.redb"))?;
         let mut builder = Engine::builder(sources, target.clone(), store)
             .clock(clock.clone())
@@ -241,20 +244,6 @@ impl Session {
         }
         u8::from(failed || status.health.status == "Degraded")
     }
-}
-
-/// Returns what random functions of charts start from: the same for as long as the folder is there.
-fn seed(file: &Path) -> Result<u64, Box<dyn Error>> {
-    use std::hash::{BuildHasher as _, Hasher as _};
-    if let Some(seed) = fs::read_to_string(file)
-        .ok()
-        .and_then(|text| text.trim().parse().ok())
-    {
-        return Ok(seed);
-    }
-    let seed = std::hash::RandomState::new().build_hasher().finish();
-    fs::write(file, seed.to_string())?;
-    Ok(seed)
 }
 
 fn load(file: &Path) -> Result<Vec<Object>, Box<dyn Error>> {
