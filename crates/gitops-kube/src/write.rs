@@ -171,8 +171,11 @@ pub(crate) async fn apply(
     };
     let applied = match options.mode {
         ApplyMode::ServerSide => write.server_side(&desired).await?,
-        ApplyMode::ClientSide => write.client_side(desired).await?,
-        ApplyMode::Replace => write.replace(desired).await?,
+        ApplyMode::ClientSide => {
+            note_applied(&mut desired);
+            write.make_or_change(&desired).await?
+        }
+        ApplyMode::Replace => write.make_or_change(&desired).await?,
         ApplyMode::Create => write.create(&desired).await?,
     };
     if !options.dry_run {
@@ -579,49 +582,77 @@ impl Write<'_> {
             && (self.expected.absent || matches!(self.target.known(&self.key), Known::Absent))
     }
 
-    async fn client_side(&self, mut desired: Object) -> Result<Applied, TargetError> {
-        note_applied(&mut desired);
+    /// Makes the object where there is none, changes it where there is one, and begins anew where others come first.
+    async fn make_or_change(&self, desired: &Object) -> Result<Applied, TargetError> {
         let mut seems_absent = self.seems_absent();
         for _ in 0..RACES {
-            if seems_absent {
-                match self.make(&desired).await? {
-                    Some(applied) => return Ok(applied),
-                    None => seems_absent = false,
-                }
+            if seems_absent && let Some(applied) = self.make(desired).await? {
+                return Ok(applied);
             }
             let live = self.live().await?;
             self.check(live.as_ref())?;
+            seems_absent = live.is_none();
             let Some(live) = live else {
-                seems_absent = true;
                 continue;
             };
-            let (content_type, mut patch) = self.three_way(&live, &desired)?;
-            if patch.as_object().is_none_or(Map::is_empty) {
-                return Ok(Applied {
-                    object: live,
-                    effect: Effect::Unchanged,
-                });
-            }
-            if let Some(version) = &self.expected.version
-                && let Some(patch) = patch.as_object_mut()
-            {
-                patch
-                    .entry_object("metadata")
-                    .insert("resourceVersion", version);
-            }
-            let repeat = if self.expected.version.is_some() {
-                Repeat::Refused
-            } else {
-                Repeat::Harmless
+            let changed = match self.options.mode {
+                ApplyMode::ClientSide => self.patch_three_way(&live, desired).await?,
+                _ => self.put(&live, desired).await?,
             };
-            let body = Bytes::from(patch.to_json());
-            match self.send(Method::PATCH, content_type, body, repeat).await {
-                Ok(answer) => return self.written(&answer, &live),
-                Err(failure) if self.is_race(&failure) => {}
-                Err(failure) => return Err(self.error(failure)),
+            if let Some(applied) = changed {
+                return Ok(applied);
             }
         }
-        Err(self.changed("others write it faster than it can be applied"))
+        Err(self.changed("others write it faster than it can be changed"))
+    }
+
+    /// Sends what `kubectl apply` sends. `None` where another write came first.
+    async fn patch_three_way(
+        &self,
+        live: &Object,
+        desired: &Object,
+    ) -> Result<Option<Applied>, TargetError> {
+        let (content_type, mut patch) = self.three_way(live, desired)?;
+        if patch.as_object().is_none_or(Map::is_empty) {
+            return Ok(Some(Applied {
+                object: live.clone(),
+                effect: Effect::Unchanged,
+            }));
+        }
+        let mut repeat = Repeat::Harmless;
+        if let Some(version) = &self.expected.version
+            && let Some(patch) = patch.as_object_mut()
+        {
+            patch
+                .entry_object("metadata")
+                .insert("resourceVersion", version);
+            repeat = Repeat::Refused;
+        }
+        let body = Bytes::from(patch.to_json());
+        let sent = self.send(Method::PATCH, content_type, body, repeat).await;
+        self.unless_race(sent, live)
+    }
+
+    /// Sends the whole object in place of the one there is. `None` where another write came first.
+    async fn put(&self, live: &Object, desired: &Object) -> Result<Option<Applied>, TargetError> {
+        let mut wanted = desired.clone();
+        let (uid, version) = (Str::from(live.uid()), Str::from(live.resource_version()));
+        state_expected(&mut wanted, Some(&uid), Some(&version));
+        let body = body_of(&wanted);
+        let sent = self.send(Method::PUT, JSON, body, Repeat::Refused).await;
+        self.unless_race(sent, live)
+    }
+
+    fn unless_race(
+        &self,
+        sent: Result<Answer, Failure>,
+        before: &Object,
+    ) -> Result<Option<Applied>, TargetError> {
+        match sent {
+            Ok(answer) => self.written(&answer, before).map(Some),
+            Err(failure) if self.is_race(&failure) => Ok(None),
+            Err(failure) => Err(self.error(failure)),
+        }
     }
 
     /// Whether another write came first, and nothing was said about what the object must be.
@@ -673,36 +704,6 @@ impl Write<'_> {
                 Ok((MERGE_PATCH, patch.map_err(|error| self.invalid(&error))?))
             }
         }
-    }
-
-    async fn replace(&self, desired: Object) -> Result<Applied, TargetError> {
-        let mut seems_absent = self.seems_absent();
-        for _ in 0..RACES {
-            if seems_absent {
-                match self.make(&desired).await? {
-                    Some(applied) => return Ok(applied),
-                    None => seems_absent = false,
-                }
-            }
-            let live = self.live().await?;
-            self.check(live.as_ref())?;
-            let Some(live) = live else {
-                seems_absent = true;
-                continue;
-            };
-            let mut wanted = desired.clone();
-            let (uid, version) = (Str::from(live.uid()), Str::from(live.resource_version()));
-            state_expected(&mut wanted, Some(&uid), Some(&version));
-            match self
-                .send(Method::PUT, JSON, body_of(&wanted), Repeat::Refused)
-                .await
-            {
-                Ok(answer) => return self.written(&answer, &live),
-                Err(failure) if self.is_race(&failure) => {}
-                Err(failure) => return Err(self.error(failure)),
-            }
-        }
-        Err(self.changed("others write it faster than it can be replaced"))
     }
 }
 
