@@ -2,7 +2,7 @@
 //! controller, how long it takes, what idling costs, and how fast a commit arrives.
 //!
 //! `cargo bench -p gitops-controller --bench applications -- 300 1000`. The numbers are of the controller's process
-//! alone; those of the API server stand beside them.
+//! alone; the processor time of the API server stands beside them. `--program PATH` measures another build of it.
 #![allow(clippy::print_stdout, reason = "it prints what it measures")]
 #![allow(clippy::disallowed_methods, reason = "time is measured here")]
 
@@ -18,16 +18,23 @@ use gitops::application::definitions;
 use gitops::kube::{Commands, KubeOptions, KubeTarget, kubeconfig};
 use gitops::manifest::{GroupKind, Object, ObjectKey, Value};
 use gitops::{ApplyMode, ApplyOptions, Scope, Target};
-use process::{Process, Repository, application};
+use process::{Process, Repository, application, usage};
 use serde_json::json;
 use testbed::Testbed;
 
 const NAMESPACE: &str = "shop";
 
 fn main() {
-    let counts: Vec<usize> = std::env::args()
+    let arguments: Vec<String> = std::env::args().collect();
+    let counts: Vec<usize> = arguments
+        .iter()
         .filter_map(|argument| argument.parse().ok())
         .collect();
+    let given = arguments.iter().position(|a| a == "--program");
+    let program = match given.and_then(|at| arguments.get(at + 1)) {
+        Some(program) => Path::new(program),
+        None => Path::new(env!("CARGO_BIN_EXE_controller")),
+    };
     let counts = if counts.is_empty() {
         vec![300, 1000]
     } else {
@@ -39,7 +46,7 @@ fn main() {
     runtime.expect("a runtime").block_on(async {
         let mut costs = Vec::new();
         for count in counts {
-            match measure(count).await {
+            match measure(count, program).await {
                 Some(cost) => costs.push((count, cost)),
                 None => return,
             }
@@ -53,8 +60,9 @@ fn main() {
     });
 }
 
-async fn measure(count: usize) -> Option<f64> {
+async fn measure(count: usize, program: &Path) -> Option<f64> {
     let testbed = Testbed::start().await?;
+    let server = || testbed.api_server_id().map_or(0.0, |id| usage(id).0);
     let config = kubeconfig(testbed.kubeconfig(), None, Commands::Refuse)
         .await
         .expect("access");
@@ -74,7 +82,6 @@ async fn measure(count: usize) -> Option<f64> {
     }
     let repository = Repository::new(count);
     let data = tempfile::tempdir().expect("a folder");
-    let program = Path::new(env!("CARGO_BIN_EXE_controller"));
     let process = Process::start(program, testbed.kubeconfig_path(), data.path(), &[]);
     while !process.is_ready() {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -82,6 +89,7 @@ async fn measure(count: usize) -> Option<f64> {
     let (started, base) = process.usage();
     println!("== {count} applications");
     println!("start: {started:.2} s of processor time, {base:.0} MB");
+    let server_before = server();
 
     let begin = Instant::now();
     let create = ApplyOptions::server_side("bench").with_mode(ApplyMode::Create);
@@ -123,15 +131,21 @@ async fn measure(count: usize) -> Option<f64> {
         (all - created).as_secs_f64(),
         used - started,
     );
+    println!(
+        "API server meanwhile: {:.1} s of processor time",
+        server() - server_before
+    );
 
+    let server_before = server();
     tokio::time::sleep(Duration::from_secs(5)).await;
     let (before, _) = process.usage();
     let idle = Duration::from_secs(30);
     tokio::time::sleep(idle).await;
     let (after, _) = process.usage();
     println!(
-        "idle: {:.2}% of a core",
-        (after - before) / idle.as_secs_f64() * 100.0
+        "idle: {:.2}% of a core; API server {:.1}%",
+        (after - before) / idle.as_secs_f64() * 100.0,
+        (server() - server_before) / (idle.as_secs_f64() + 5.0) * 100.0,
     );
 
     let mut latencies = Vec::new();

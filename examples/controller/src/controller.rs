@@ -20,6 +20,7 @@ use crate::events::Recorder;
 use crate::http::Answer;
 use crate::inbox::Inbox;
 use crate::lease::{LeaseOptions, Shards, shard_of};
+use crate::log::Log;
 use crate::metrics::{Metered, Metrics};
 use crate::settings::Settings;
 use crate::status::key_of;
@@ -199,7 +200,8 @@ impl Controller {
         .clock(Arc::clone(&parts.clock))
         .options(options.engine.clone())
         .observer(inbox.clone())
-        .observer(metrics.clone());
+        .observer(metrics.clone())
+        .observer(Log);
         for renderer in &parts.renderers {
             builder = builder.shared_renderer(Arc::clone(renderer));
         }
@@ -440,7 +442,11 @@ impl Controller {
         match webhook::read(header, body, &settings.webhooks) {
             Ok(Some(push)) => {
                 let concerned = self.take_push(&push).await;
-                Answer::new(200, format!("{concerned} applications are looked at\n"))
+                let text = match concerned {
+                    1 => "1 application is looked at\n".to_owned(),
+                    number => format!("{number} applications are looked at\n"),
+                };
+                Answer::new(200, text)
             }
             Ok(None) => Answer::new(200, "nothing to do for this event\n"),
             Err(error @ WebhookError::BadSignature { .. }) => {

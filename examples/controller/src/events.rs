@@ -51,6 +51,7 @@ impl Record {
                 phase,
                 message,
                 revision,
+                ..
             } => {
                 let sync = operation.and_then(|operation| operation.sync.as_ref());
                 let what = if sync.is_some_and(|sync| !sync.resources.is_empty()) {

@@ -1,8 +1,11 @@
 //! The controller's program.
 
 use std::error::Error;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -14,9 +17,10 @@ use gitops::project::Cluster;
 use gitops::source::{ChartOptions, ChartSource, GitOptions, GitSource};
 use gitops::{
     Charts, HelmRenderer, KustomizeRenderer, RedbStore, RemoteBases, Sources, SystemClock, Target,
+    TargetError, kept_seed,
 };
 use gitops_controller::{
-    Connect, Controller, ControllerOptions, Ended, LeaseOptions, Parts, router,
+    Connect, Controller, ControllerOptions, Ended, LeaseOptions, Parts, router, shared_seed,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -60,7 +64,7 @@ struct Run {
     #[arg(long, env = "POD_NAME")]
     identity: Option<String>,
     /// How many shards the Applications are in; each is one replica's at a time.
-    #[arg(long, env = "CONTROLLER_SHARDS", default_value_t = 1)]
+    #[arg(long, env = "CONTROLLER_SHARDS", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     shards: u32,
     /// Works without a Lease. For a single replica.
     #[arg(long)]
@@ -74,24 +78,41 @@ struct Run {
     /// Lets commands of kubeconfigs and cluster Secrets run that print credentials.
     #[arg(long)]
     allow_commands: bool,
+    /// What is logged: a level, or levels of parts as in `warn,controller=debug`.
+    #[arg(long, env = "RUST_LOG", default_value = "info")]
+    log: String,
     /// Writes the log as JSON lines.
     #[arg(long)]
     log_json: bool,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+#[allow(
+    clippy::print_stderr,
+    reason = "there is no log where there is nothing to do"
+)]
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let run = match arguments.command {
-        Command::Crds => {
-            print_definitions();
-            return Ok(());
-        }
-        Command::Run(run) => run,
+    let outcome = match arguments.command {
+        Command::Crds => print_definitions(),
+        Command::Run(run) => start(&run),
     };
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("controller: {}", gitops::error_chain(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(run: &Run) -> Result<(), Box<dyn Error>> {
+    // The client's own lines say less than the errors that come of them, once for each attempt.
+    let quiet = "kube_client::client::builder=off";
+    let filter = tracing_subscriber::EnvFilter::try_new(format!("{quiet},{}", run.log))
+        .map_err(|error| format!("{:?} says not what is logged, see --log: {error}", run.log))?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     if run.log_json {
         log.json().init();
@@ -104,18 +125,24 @@ fn main() -> Result<(), Box<dyn Error>> {
         .max_blocking_threads(16)
         .enable_all()
         .build()?
-        .block_on(serve(&run))
+        .block_on(serve(run))
 }
 
-#[allow(clippy::print_stdout, reason = "it is what the command is for")]
-fn print_definitions() {
+fn print_definitions() -> Result<(), Box<dyn Error>> {
     let definitions = gitops::application::definitions();
     let values: Vec<_> = definitions.iter().map(Object::to_value).collect();
-    print!("{}", yaml::emit_all(&values, &yaml::EmitOptions::default()));
+    let text = yaml::emit_all(&values, &yaml::EmitOptions::default());
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
 }
 
 async fn serve(run: &Run) -> Result<(), Box<dyn Error>> {
-    std::fs::create_dir_all(&run.data)?;
+    let data = run.data.display();
+    std::fs::create_dir_all(&run.data)
+        .map_err(|error| format!("the data folder {data} cannot be made, see --data: {error}"))?;
     let commands = if run.allow_commands {
         Commands::Allow
     } else {
@@ -142,12 +169,19 @@ async fn serve(run: &Run) -> Result<(), Box<dyn Error>> {
             None => format!("controller-{}", std::process::id()),
         };
         let mut lease = LeaseOptions::new(&*run.namespace, identity);
-        lease.shards = run.shards.max(1);
+        lease.shards = run.shards;
         options.lease = Some(lease);
     }
     let connect: Arc<Connect> = Arc::new(move |secret| connect(secret, commands).boxed());
     let current: Arc<RwLock<Option<Arc<Controller>>>> = Arc::default();
-    let listener = tokio::net::TcpListener::bind(run.listen).await?;
+    let listener = tokio::net::TcpListener::bind(run.listen)
+        .await
+        .map_err(|error| {
+            format!(
+                "nothing can be served on {}, see --listen: {error}",
+                run.listen
+            )
+        })?;
     tracing::info!(address = %listener.local_addr()?, "serving metrics, probes and webhooks");
     let served = tokio::spawn(axum::serve(listener, router(Arc::clone(&current))).into_future());
     let (stop, stopped) = tokio::sync::watch::channel(false);
@@ -216,8 +250,18 @@ async fn begin(
         .with(Arc::new(charts.clone()))
         .with(Arc::new(git.clone()));
     let source = Arc::new(source);
-    // What charts draw at random stays the same over restarts.
-    let seed = kept_seed(&run.data.join("seed"))?;
+    // What charts draw at random stays the same over restarts, and from one replica to the other.
+    let drawn = || RandomState::new().build_hasher().finish();
+    let seed = kept_seed(&run.data.join("seed"), drawn)?;
+    let seed = match shared_seed(&**target, &run.namespace, seed).await {
+        Ok(shared) => shared,
+        Err(error @ TargetError::Forbidden { .. }) => {
+            let reason = gitops::error_chain(&error);
+            tracing::warn!(reason, "what charts draw at random is this replica's own");
+            seed
+        }
+        Err(error) => return Err(error.into()),
+    };
     let (target, store, clock) = (Arc::clone(target), Arc::clone(store), Arc::clone(clock));
     let mut parts = Parts::new(target, source, store, clock);
     parts.renderers = vec![
@@ -232,20 +276,8 @@ async fn begin(
     Ok(Controller::new(parts, options.clone()).await?)
 }
 
-fn kept_seed(file: &Path) -> std::io::Result<u64> {
-    use std::hash::{BuildHasher as _, Hasher as _};
-    let known = std::fs::read_to_string(file).ok();
-    if let Some(seed) = known.and_then(|text| text.trim().parse().ok()) {
-        return Ok(seed);
-    }
-    let seed = std::hash::RandomState::new().build_hasher().finish();
-    std::fs::write(file, seed.to_string())?;
-    Ok(seed)
-}
-
 /// Writes a key for ssh to a file that nobody else can read, named after what it holds.
 fn write_key(folder: &Path, key: &str) -> std::io::Result<PathBuf> {
-    use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     std::fs::create_dir_all(folder)?;
     let id = gitops::manifest::ContentId::of_file(key.as_bytes());

@@ -1,6 +1,6 @@
 //! The status of applications, written where it has changed.
 
-use gitops::application::{ApplicationStatus, SyncStatusCode};
+use gitops::application::ApplicationStatus;
 use gitops::diff::merge_patch;
 use gitops::manifest::{Map, Object, ObjectKey, Value};
 use gitops::{ApplicationId, PatchOptions, Precondition, REFRESH, Requests, Timestamp};
@@ -72,6 +72,11 @@ pub fn patch_of(
     }
     let reconciled_at = wanted.reconciled_at.take();
     let mut wanted = to_value(&wanted);
+    // What cannot be found out is a status as well, though it is that of an application that nobody has looked at.
+    if reconciled_at.is_some() && wanted.get("sync").is_none() {
+        let unknown = Map::from([("status", Value::from(status.sync.status.to_string()))]);
+        wanted.insert("sync", unknown);
+    }
     let before = match live.get("status") {
         Some(Value::Object(status)) => {
             let mut status = status.clone();
@@ -135,8 +140,7 @@ fn told(before: &Map, status: &ApplicationStatus) -> Vec<String> {
     };
     let mut told = Vec::new();
     let sync = status.sync.status.to_string();
-    let unknown = text("sync").is_empty() && status.sync.status == SyncStatusCode::Unknown;
-    if text("sync") != sync && !unknown {
+    if text("sync") != sync {
         told.push(format!("Updated sync status: {} -> {sync}", text("sync")));
     }
     let health = &status.health.status;
@@ -151,7 +155,9 @@ fn told(before: &Map, status: &ApplicationStatus) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use gitops::application::{Application, HealthState, Operation, SyncOperation, SyncStatus};
+    use gitops::application::{
+        Application, HealthState, Operation, SyncOperation, SyncStatus, SyncStatusCode,
+    };
     use serde_json::json;
 
     use super::*;

@@ -181,6 +181,27 @@ fn the_manifests_for_installing_build_and_grant_no_more_than_they_must() {
                     list.is_some_and(|list| list.iter().any(|v| v.as_str() == Some("*")))
                 };
                 everything |= has("verbs") && has("resources");
+                let list = |field: &str| -> Vec<&str> {
+                    let list = rule.get(field).and_then(Value::as_array);
+                    list.into_iter()
+                        .flatten()
+                        .filter_map(Value::as_str)
+                        .collect()
+                };
+                // Neither shells in pods, nor tokens, nor rights of others.
+                if path == "base" {
+                    let (verbs, resources) = (list("verbs"), list("resources"));
+                    let wide = has("resources") && verbs != ["list", "watch"];
+                    let powers = ["impersonate", "escalate", "bind"];
+                    let power = verbs.iter().any(|verb| powers.contains(verb));
+                    let part = resources.iter().any(|resource| resource.contains('/'));
+                    assert!(
+                        !wide && !power && !part,
+                        "{}: {}",
+                        role.name(),
+                        rule.to_json()
+                    );
+                }
             }
         }
         assert_eq!(everything, may_do_everything, "{path}");

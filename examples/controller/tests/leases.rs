@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use futures::future::{join, select};
 use gitops::manifest::{ObjectKey, Value};
-use gitops::{ApplicationId, Clock};
-use gitops_controller::{Controller, ControllerOptions, LeaseOptions, shard_of};
+use gitops::{ApplicationId, Clock, TargetError};
+use gitops_controller::{Controller, ControllerOptions, LeaseOptions, shard_of, shared_seed};
 
 use crate::world::{REPO, World, beside, config};
 
@@ -32,6 +32,33 @@ fn holder(world: &World, lease: &str) -> String {
 
 fn holds(controller: &Controller) -> usize {
     controller.shards().map_or(0, |shards| shards.len())
+}
+
+#[test]
+fn replicas_share_one_seed() {
+    let world = World::new(&[]);
+    let w = &world;
+    world.clock.run(async {
+        let (one, two) = futures::join!(
+            shared_seed(&w.target, "argocd", 1),
+            shared_seed(&w.target, "argocd", 2)
+        );
+        let seed = one.unwrap();
+        assert!([1, 2].contains(&seed));
+        assert_eq!(two.unwrap(), seed);
+        assert_eq!(shared_seed(&w.target, "argocd", 3).await.unwrap(), seed);
+        let key = ObjectKey::new("", "Secret", "argocd", "gitops-controller-seed");
+        w.target
+            .edit(&key, |secret| {
+                secret.as_map_mut().remove("data");
+            })
+            .unwrap();
+        let damaged = shared_seed(&w.target, "argocd", 3).await;
+        assert!(
+            matches!(damaged, Err(TargetError::Invalid { .. })),
+            "{damaged:?}"
+        );
+    });
 }
 
 #[test]

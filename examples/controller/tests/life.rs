@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use gitops::manifest::{Object, ObjectKey, Value};
 use gitops::memory::Operation;
-use gitops::{Clock, DeleteOptions, Propagation, Target};
+use gitops::{Clock, DeleteOptions, LOCAL_SERVER, Propagation, Target};
 use gitops_controller::ControllerOptions;
 use serde_json::json;
 
@@ -374,6 +374,86 @@ fn a_deleted_application_takes_its_objects_along_and_is_forgotten() {
 }
 
 #[test]
+fn a_rollback_that_is_asked_for_as_argo_cd_does_holds() {
+    let world = World::new(&["web"]);
+    let w = world.clone();
+    world.play(ControllerOptions::default(), |_| async move {
+        let commit = |value: &str| {
+            let file = config("web", value);
+            w.source
+                .edit(REPO, "main", [("web/config.yaml", Some(&*file))]);
+        };
+        let stands = |value: &str| w.value("web").as_deref() == Some(value) && w.is_good("web");
+        w.application("web", true).await;
+        w.until("the first", || stands("one")).await;
+        commit("two");
+        w.until("the second", || stands("two")).await;
+        // What `argocd app rollback` writes: a source and a revision of the history, without hooks.
+        let history = || {
+            let history = w.app("web").at(&["status", "history"]).cloned();
+            history.unwrap_or_default()
+        };
+        let first = history().as_array().unwrap()[0].clone();
+        w.edit("web", |object| {
+            let sync = json!({
+                "revision": first["revision"].as_str(), "source": serde_json::Value::from(first["source"].clone()),
+                "syncStrategy": {"apply": {}}, "prune": true,
+            });
+            let operation = json!({"initiatedBy": {"username": "alice"}, "sync": sync});
+            object.as_map_mut().insert("operation", Value::from(operation));
+        });
+        w.until("the first again", || {
+            stands("one") && w.app("web").get("operation").is_none()
+        })
+        .await;
+        let by = [
+            "status",
+            "operationState",
+            "operation",
+            "initiatedBy",
+            "username",
+        ];
+        assert_eq!(w.text("web", &by), "alice");
+        w.clock.sleep(Duration::from_secs(600)).await;
+        assert!(stands("one"), "automated sync leaves it alone");
+        assert_eq!(
+            w.text("web", &["status", "sync", "revision"]),
+            first["revision"].as_str().unwrap()
+        );
+        assert_eq!(history().as_array().unwrap().len(), 3);
+        commit("three");
+        w.until("something newer", || stands("three")).await;
+    });
+}
+
+#[test]
+fn what_cannot_be_found_out_is_unknown_and_says_why() {
+    let world = World::new(&["web"]);
+    let w = world.clone();
+    world.play(ControllerOptions::default(), |_| async move {
+        w.application("nowhere", true).await;
+        let sync = ["status", "sync", "status"];
+        w.until("looked at", || w.text("nowhere", &sync) == "Unknown")
+            .await;
+        assert_eq!(
+            w.text("nowhere", &["status", "health", "status"]),
+            "Unknown"
+        );
+        assert_ne!(w.text("nowhere", &["status", "reconciledAt"]), "");
+        let conditions = w.app("nowhere").at(&["status", "conditions"]).cloned();
+        let conditions = conditions.unwrap_or_default().to_json();
+        assert!(
+            conditions.contains("ComparisonError") && conditions.contains("\\\"nowhere\\\""),
+            "{conditions}"
+        );
+        w.clock.sleep(Duration::from_secs(1)).await;
+        let told = "Updated sync status:  -> Unknown";
+        let events = w.events("nowhere");
+        assert!(events.iter().any(|(_, text)| text == told), "{events:?}");
+    });
+}
+
+#[test]
 fn metrics_have_the_names_and_labels_of_argo_cd() {
     let world = World::new(&["web"]);
     let w = world.clone();
@@ -403,6 +483,23 @@ fn metrics_have_the_names_and_labels_of_argo_cd() {
             assert!(text.lines().any(|have| have.starts_with(&line)), "{line}\nin\n{text}");
         }
         assert!(text.ends_with("# EOF\n"));
+        let version = r#"k8s_version="v1.36.0""#;
+        let info = format!("argocd_cluster_info{{server=\"{server}\",{version},name=\"in-cluster\"}} 1", server = LOCAL_SERVER);
+        assert!(text.contains(&info), "{info}\nin\n{text}");
+        // What is only tried out is a sync, but nothing is deployed by it.
+        w.edit("web", |object| {
+            let operation = Value::from(json!({"sync": {"dryRun": true}}));
+            object.as_map_mut().insert("operation", operation);
+        });
+        w.until("tried out", || w.app("web").get("operation").is_none()).await;
+        let text = controller.metrics();
+        for line in [
+            format!("argocd_app_sync_total{{{app},{server},phase=\"Succeeded\",dry_run=\"false\"}} 1"),
+            format!("argocd_app_sync_total{{{app},{server},phase=\"Succeeded\",dry_run=\"true\"}} 1"),
+            format!("gitops_app_deployments_total{{{app}}} 1"),
+        ] {
+            assert!(text.contains(&line), "{line}\nin\n{text}");
+        }
     });
 }
 

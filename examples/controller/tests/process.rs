@@ -5,10 +5,11 @@
     reason = "programs are started, and time is measured here"
 )]
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -96,46 +97,65 @@ pub(crate) fn application(number: usize, repository: &Repository, namespace: &st
 pub(crate) struct Process {
     child: Child,
     pub(crate) port: u16,
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Process {
+    /// Starts it and waits until it says where it listens: a port that is found beforehand may be taken by somebody else.
     pub(crate) fn start(
         program: &Path,
         kubeconfig: &Path,
         data: &Path,
         arguments: &[&str],
     ) -> Self {
-        // A port that is free now; nobody else is likely to take it within moments.
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .expect("a port")
-            .port();
-        let mut command = Command::new(program);
-        command
-            .arg("run")
+        let mut child = Command::new(program)
+            .args(["run", "--log-json", "--listen", "127.0.0.1:0"])
             .arg("--kubeconfig")
             .arg(kubeconfig)
             .arg("--data")
             .arg(data)
-            .arg("--listen")
-            .arg(format!("127.0.0.1:{port}"))
             .args(arguments)
             .stdin(Stdio::null())
-            .stdout(Stdio::null());
-        match std::env::var_os("CONTROLLER_LOG") {
-            Some(path) => {
-                let log = std::fs::File::options()
-                    .create(true)
-                    .append(true)
-                    .open(path);
-                command.stderr(log.expect("a log"));
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the controller starts");
+        let stderr = child.stderr.take().expect("it is piped");
+        let mut copy = std::env::var_os("CONTROLLER_LOG").map(|path| {
+            let file = std::fs::File::options()
+                .create(true)
+                .append(true)
+                .open(path);
+            file.expect("a log")
+        });
+        let log: Arc<Mutex<Vec<String>>> = Arc::default();
+        let (tell, told) = std::sync::mpsc::channel();
+        let kept = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if let Some(copy) = &mut copy {
+                    let _ = writeln!(copy, "{line}");
+                }
+                if let Some(port) = port_of(&line) {
+                    let _ = tell.send(port);
+                }
+                let mut kept = kept.lock().expect("nobody panics with it");
+                kept.push(line);
+                // A log that is never asked for must not grow without end.
+                if kept.len() > 2000 {
+                    kept.drain(..1000);
+                }
             }
-            None => {
-                command.stderr(Stdio::null());
-            }
-        }
-        let child = command.spawn().expect("the controller starts");
-        Self { child, port }
+        });
+        let Ok(port) = told.recv() else {
+            panic!("it ended before it served anything: {:#?}", log.lock());
+        };
+        Self { child, port, log }
+    }
+
+    /// Returns what it has written to its log, the last lines of it.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().expect("nobody panics with it").join("\n")
     }
 
     /// Ends it at once, as a crash does.
@@ -162,7 +182,7 @@ impl Process {
     ) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         stream
-            .set_read_timeout(Some(Duration::from_secs(10)))
+            .set_read_timeout(Some(Duration::from_secs(60)))
             .ok()?;
         let mut text = format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n",
@@ -203,6 +223,13 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Returns the port that a line of the log tells of.
+fn port_of(line: &str) -> Option<u16> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let address: SocketAddr = line["fields"]["address"].as_str()?.parse().ok()?;
+    Some(address.port())
 }
 
 /// Returns the seconds of processor time that a process has used, and the most memory in megabytes.

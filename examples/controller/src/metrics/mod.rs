@@ -8,16 +8,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use gitops::application::{Application, ApplicationStatus, OperationPhase};
 use gitops::manifest::{FileTree, Str};
+use gitops::project::Cluster;
 use gitops::{
     ApplicationId, Clock, Engine, Event, EventKind, Observer, Revision, RevisionInfo, Source,
     SourceError, SourceRef, Timestamp,
 };
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+mod ordered;
+mod process;
+
+use ordered::Ordered;
 
 type Labels = Vec<(&'static str, String)>;
 type Floats = Counter<f64, AtomicU64>;
@@ -40,24 +45,24 @@ struct Shared {
 
 struct Counts {
     applications: BTreeMap<ApplicationId, Counted>,
-    reconcile: Family<Labels, Histogram, fn() -> Histogram>,
-    syncs: Family<Labels, Histogram, fn() -> Histogram>,
-    git: Family<Labels, Counter>,
-    git_time: Family<Labels, Histogram, fn() -> Histogram>,
-    git_failed: Family<Labels, Counter>,
-    webhooks: Family<Labels, Counter>,
+    reconcile: Ordered<Histogram>,
+    syncs: Ordered<Histogram>,
+    git: Ordered<Counter>,
+    git_time: Ordered<Histogram>,
+    git_failed: Ordered<Counter>,
+    webhooks: Ordered<Counter>,
 }
 
 impl Default for Counts {
     fn default() -> Self {
         Self {
             applications: BTreeMap::new(),
-            reconcile: Family::new_with_constructor(|| Histogram::new(RECONCILE)),
-            syncs: Family::new_with_constructor(|| Histogram::new(SYNC)),
-            git: Family::default(),
-            git_time: Family::new_with_constructor(|| Histogram::new(GIT)),
-            git_failed: Family::default(),
-            webhooks: Family::default(),
+            reconcile: Ordered::new(|| Histogram::new(RECONCILE)),
+            syncs: Ordered::new(|| Histogram::new(SYNC)),
+            git: Ordered::default(),
+            git_time: Ordered::new(|| Histogram::new(GIT)),
+            git_failed: Ordered::default(),
+            webhooks: Ordered::default(),
         }
     }
 }
@@ -109,6 +114,7 @@ impl Metrics {
         let shown = Shown::default();
         let mut counts = self.counts();
         let ids = engine.applications();
+        let clusters = engine.cluster_list();
         counts
             .applications
             .retain(|id, _| ids.binary_search(id).is_ok());
@@ -117,20 +123,28 @@ impl Metrics {
             else {
                 continue;
             };
-            shown.application(id, &application, &status, &mut counts);
+            let destination = &application.spec.destination;
+            let named = |cluster: &&Cluster| *cluster.name == *destination.name;
+            let server = match clusters.iter().find(named) {
+                Some(cluster) if destination.server.is_empty() => cluster.server.as_str(),
+                _ => or(&destination.server, &destination.name),
+            };
+            shown.application(id, &application, server, &status, &mut counts);
         }
-        for cluster in engine.cluster_list() {
+        for cluster in clusters {
             let labels = vec![("server", cluster.server.to_string())];
-            let known = engine.cluster_state(&cluster.server);
-            let (objects, kinds, up) = known.unwrap_or_default();
-            shown.objects.get_or_create(&labels).set(count(objects));
-            shown.kinds.get_or_create(&labels).set(count(kinds));
+            let known = engine.cluster_state(&cluster.server).unwrap_or_default();
+            let (objects, kinds) = (count(known.objects), count(known.kinds));
+            shown.objects.get_or_create(&labels).set(objects);
+            shown.kinds.get_or_create(&labels).set(kinds);
             let mut labels = labels;
-            labels.push(("k8s_version", String::new()));
-            shown.connection.get_or_create(&labels).set(i64::from(up));
+            labels.push(("k8s_version", known.version.to_string()));
+            let up = i64::from(known.watched);
+            shown.connection.get_or_create(&labels).set(up);
             labels.push(("name", cluster.name.to_string()));
             shown.cluster.get_or_create(&labels).set(1);
         }
+        process::register(&mut registry);
         let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
         shown.version.get_or_create(&version).set(1);
         shown.register(&mut registry);
@@ -192,7 +206,7 @@ impl Observer for Metrics {
                     .or_default();
                 counted.began = Some(event.at);
             }
-            EventKind::OperationFinished { phase, .. } => {
+            EventKind::OperationFinished { phase, dry_run, .. } => {
                 let counted = counts
                     .applications
                     .entry(event.application.clone())
@@ -201,8 +215,12 @@ impl Observer for Metrics {
                     .began
                     .take()
                     .map_or(0.0, |began| event.at.since(began).as_secs_f64());
-                *counted.ended.entry((*phase, false)).or_default() += 1;
+                *counted.ended.entry((*phase, *dry_run)).or_default() += 1;
                 counted.seconds += seconds;
+                if *dry_run {
+                    // Nothing was deployed, nor failed to be.
+                    return;
+                }
                 counted.took.push((*phase, seconds));
                 if *phase == OperationPhase::Succeeded {
                     counted.deployments += 1;
@@ -222,18 +240,18 @@ fn count(number: usize) -> i64 {
 /// What is worked out anew each time that metrics are asked for.
 #[derive(Default)]
 struct Shown {
-    info: Family<Labels, Gauge>,
-    condition: Family<Labels, Gauge>,
-    syncs: Family<Labels, Counter>,
-    seconds: Family<Labels, Floats>,
-    deployments: Family<Labels, Counter>,
-    failed: Family<Labels, Counter>,
-    score: Family<Labels, Gauge<f64, AtomicU64>>,
-    cluster: Family<Labels, Gauge>,
-    connection: Family<Labels, Gauge>,
-    objects: Family<Labels, Gauge>,
-    kinds: Family<Labels, Gauge>,
-    version: Family<Labels, Gauge>,
+    info: Ordered<Gauge>,
+    condition: Ordered<Gauge>,
+    syncs: Ordered<Counter>,
+    seconds: Ordered<Floats>,
+    deployments: Ordered<Counter>,
+    failed: Ordered<Counter>,
+    score: Ordered<Gauge<f64, AtomicU64>>,
+    cluster: Ordered<Gauge>,
+    connection: Ordered<Gauge>,
+    objects: Ordered<Gauge>,
+    kinds: Ordered<Gauge>,
+    version: Ordered<Gauge>,
 }
 
 impl Shown {
@@ -241,15 +259,11 @@ impl Shown {
         &self,
         id: &ApplicationId,
         application: &Application,
+        server: &str,
         status: &ApplicationStatus,
         counts: &mut Counts,
     ) {
         let spec = &application.spec;
-        let server = if spec.destination.server.is_empty() {
-            &spec.destination.name
-        } else {
-            &spec.destination.server
-        };
         let base = || -> Labels {
             vec![
                 ("namespace", id.namespace.to_string()),
@@ -318,7 +332,7 @@ impl Shown {
         );
         let labels = vec![
             ("namespace", id.namespace.to_string()),
-            ("dest_server", server.clone()),
+            ("dest_server", server.to_owned()),
         ];
         if !looks.is_empty() {
             let histogram = counts.reconcile.get_or_create(&labels);
