@@ -94,7 +94,12 @@ impl Case {
                 _ => panic!("{}: a write is an apply or an update", write.to_json()),
             }
         }));
-        // And back to what was first.
+        // And back to what was first; then again what changes nothing, but for who came last.
+        writes.push(apply("argo", &none));
+        writes.push(Write {
+            by: "third".to_owned(),
+            what: What::Apply(identity),
+        });
         writes.push(apply("argo", &none));
         Self {
             name: text(document.get("name").expect("a name")),
