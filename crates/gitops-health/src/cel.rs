@@ -168,7 +168,7 @@ impl Expression {
             .map_err(|_| error("the parser failed".to_owned()))?
             .map_err(|why| error(why.to_string().trim().to_owned()))?;
         let mut fields = Fields::default();
-        if fields.gather(program.expression(), &mut Vec::new(), 0) > MAX_LOOPS {
+        if fields.gather(program.expression(), &mut Names::default(), 0) > MAX_LOOPS {
             return Err(error(format!(
                 "loops are nested deeper than {MAX_LOOPS} levels"
             )));
@@ -232,13 +232,25 @@ fn depth(source: &str) -> usize {
 struct Fields {
     /// Whether the value is used as a whole.
     whole: bool,
-    children: BTreeMap<String, Self>,
+    children: BTreeMap<Arc<String>, Self>,
+    /// What is asked for of each element, where loops go over the value.
+    elements: Option<Box<Self>>,
 }
 
+/// One step from a value to a part of it.
+#[derive(Clone)]
+enum Step {
+    Field(Arc<String>),
+    Element,
+}
+
+/// The names that stand for something else than fields of the object at a place of an expression: for an element, with the
+/// way to it, or for something that was worked out.
+type Names = Vec<(String, Option<Vec<Step>>)>;
+
 impl Fields {
-    /// Notes what a part of an expression asks for, and returns how deep loops are nested in it. `bound` are
-    /// the names that stand for elements of lists at this place.
-    fn gather(&mut self, part: &IdedExpr, bound: &mut Vec<String>, loops: usize) -> usize {
+    /// Notes what a part of an expression asks for, and returns how deep loops are nested in it.
+    fn gather(&mut self, part: &IdedExpr, bound: &mut Names, loops: usize) -> usize {
         match &part.expr {
             Expr::Ident(_) | Expr::Select(_) => self.chain(part, bound, loops),
             Expr::Call(call) => {
@@ -257,12 +269,21 @@ impl Fields {
                 self.gather_entries(map.entries.iter().map(|e| &e.expr), bound, loops)
             }
             Expr::Comprehension(comprehension) => {
-                let range = self.gather(&comprehension.iter_range, bound, loops);
+                let range = &comprehension.iter_range;
+                // Of a list that is there as it is, only what is asked of its elements is needed.
+                let (range, element) = match way(range, bound) {
+                    Some(mut way) if comprehension.iter_var2.is_none() => {
+                        way.push(Step::Element);
+                        self.at(&way);
+                        (loops, Some(way))
+                    }
+                    _ => (self.gather(range, bound, loops), None),
+                };
                 let init = self.gather(&comprehension.accu_init, bound, loops);
                 let names = bound.len();
-                bound.push(comprehension.iter_var.clone());
-                bound.extend(comprehension.iter_var2.clone());
-                bound.push(comprehension.accu_var.clone());
+                bound.push((comprehension.iter_var.clone(), element));
+                bound.extend(comprehension.iter_var2.clone().map(|name| (name, None)));
+                bound.push((comprehension.accu_var.clone(), None));
                 let body = [
                     &comprehension.loop_cond,
                     &comprehension.loop_step,
@@ -279,7 +300,7 @@ impl Fields {
     fn gather_all<'a>(
         &mut self,
         parts: impl Iterator<Item = &'a IdedExpr>,
-        bound: &mut Vec<String>,
+        bound: &mut Names,
         loops: usize,
     ) -> usize {
         parts
@@ -291,7 +312,7 @@ impl Fields {
     fn gather_entries<'a>(
         &mut self,
         entries: impl Iterator<Item = &'a EntryExpr>,
-        bound: &mut Vec<String>,
+        bound: &mut Names,
         loops: usize,
     ) -> usize {
         entries
@@ -306,42 +327,73 @@ impl Fields {
     }
 
     /// Notes a chain of fields, as `status.conditions`.
-    fn chain(&mut self, part: &IdedExpr, bound: &mut Vec<String>, loops: usize) -> usize {
-        let mut path = Vec::new();
-        let mut at = part;
-        while let Expr::Select(select) = &at.expr {
-            path.push(select.field.as_str());
-            at = &*select.operand;
-        }
-        let Expr::Ident(root) = &at.expr else {
-            return self.gather(at, bound, loops);
-        };
-        if bound.contains(root) {
+    fn chain(&mut self, part: &IdedExpr, bound: &mut Names, loops: usize) -> usize {
+        if let Some(way) = way(part, bound) {
+            self.at(&way).whole = true;
             return loops;
         }
-        path.push(root.as_str());
-        let last = path.iter().rev().fold(self, |fields, name| {
-            fields.children.entry((*name).to_owned()).or_default()
-        });
-        last.whole = true;
-        loops
+        let mut at = part;
+        while let Expr::Select(select) = &at.expr {
+            at = &*select.operand;
+        }
+        match &at.expr {
+            // Something that was worked out: what of was noted where that happened.
+            Expr::Ident(_) => loops,
+            _ => self.gather(at, bound, loops),
+        }
     }
+
+    /// Returns what is noted of a part.
+    fn at(&mut self, way: &[Step]) -> &mut Self {
+        way.iter().fold(self, |fields, step| match step {
+            Step::Field(name) => fields.children.entry(Arc::clone(name)).or_default(),
+            Step::Element => fields.elements.get_or_insert_default(),
+        })
+    }
+}
+
+/// Returns the way from the object to what a chain of fields names; `None` where the chain starts at something else.
+fn way(part: &IdedExpr, bound: &Names) -> Option<Vec<Step>> {
+    let mut names = Vec::new();
+    let mut at = part;
+    while let Expr::Select(select) = &at.expr {
+        names.push(&select.field);
+        at = &*select.operand;
+    }
+    let Expr::Ident(root) = &at.expr else {
+        return None;
+    };
+    let mut way = match bound.iter().rev().find(|(name, _)| name == root) {
+        Some((_, way)) => way.clone()?,
+        None => vec![Step::Field(Arc::new(root.clone()))],
+    };
+    let names = names.into_iter().rev();
+    way.extend(names.map(|name| Step::Field(Arc::new(name.clone()))));
+    Some(way)
 }
 
 /// Makes a value of CEL, of the fields that are asked for.
 fn to_cel(value: &Value, fields: &Fields) -> ::cel::Value {
     match value {
-        Value::Object(map) if !fields.whole => {
+        // A loop over a map goes over its keys: all of them are needed.
+        Value::Object(map) if !fields.whole && fields.elements.is_none() => {
             let mut entries = HashMap::with_capacity(fields.children.len());
             for (name, fields) in &fields.children {
-                if let Some(value) = map.get(name) {
-                    entries.insert(Key::String(Arc::new(name.clone())), to_cel(value, fields));
+                if let Some(value) = map.get(name.as_str()) {
+                    entries.insert(Key::String(Arc::clone(name)), to_cel(value, fields));
                 }
             }
             ::cel::Value::Map(Map {
                 map: Arc::new(entries),
             })
         }
+        Value::Array(array) if !fields.whole => match &fields.elements {
+            Some(elements) => {
+                let elements = array.iter().map(|element| to_cel(element, elements));
+                ::cel::Value::List(Arc::new(elements.collect()))
+            }
+            None => whole(value),
+        },
         other => whole(other),
     }
 }

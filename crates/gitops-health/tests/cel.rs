@@ -60,10 +60,24 @@ fn fields_are_found_however_they_are_asked_for() {
         "metadata.name == 'w' && metadata.generation == 2 && kind == 'Widget'",
         "quantity(status.quantity).isLessThan(quantity('1'))",
         "[status].exists(s, s.a == 1)",
+        "spec.conditions.exists(c, c.type == 'Ready' && c.status == 'True')",
+        "spec.conditions.filter(c, c.type == 'Ready').all(c, c.status == 'True' && c.reason == 'Up')",
+        "spec.conditions.exists(c, c.type == 'Ready' && spec.conditions.exists(c, c.status == 'False'))",
+        "spec.conditions.map(c, c.status) == ['False', 'True']",
+        "spec.conditions.map(c, c)[0].reason == 'Down'",
+        "spec.conditions.all(c, c.parts.exists(p, p.name == c.type))",
+        "spec.conditions.exists(c, c['reason'] == 'Up') && size(spec.conditions) == 2",
+        "spec.conditions.exists_one(c, has(c.status) && !has(c.reasons) && c.type == 'Ready')",
+        "spec.conditions.filter(c, true).filter(c, c.type == 'Live')[0].reason == 'Down'",
+        "spec.deep.exists(key, key == 'er') && spec.deep.er.exists(key, spec.deep.er[key] == 2.5)",
+        "spec.conditions[1].parts.all(p, p.name == 'Ready')",
     ] {
         let object = json!({
             "status": {"a": 1, "list": [1, 2], "text": "abc", "quantity": "500m"},
-            "spec": {"deep": {"er": {"value": 2.5}}},
+            "spec": {"deep": {"er": {"value": 2.5}}, "conditions": [
+                {"type": "Live", "status": "False", "reason": "Down", "parts": [{"name": "Live", "of": 1}]},
+                {"type": "Ready", "status": "True", "reason": "Up", "parts": [{"name": "Ready", "of": 2}]},
+            ]},
         });
         let verdict = judge(CelRule::new(expression).expect("it parses"), &object);
         assert_eq!(

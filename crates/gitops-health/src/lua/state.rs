@@ -102,7 +102,12 @@ impl State {
     ) -> mlua::Result<Returned> {
         let function = self.compile(script)?;
         let lua = &self.lua;
-        let obj = convert::to_lua(lua, &object.to_value())?;
+        // While the limit of memory is in force, each write to a table is a protected call. The object is not the script's
+        // doing: its size is bounded by whoever read it, and it counts once the script runs.
+        lua.set_memory_limit(0)?;
+        let obj = convert::to_lua(lua, &object.to_value());
+        lua.set_memory_limit(self.memory_limit)?;
+        let obj = obj?;
         let params = params
             .map(|params| {
                 lua.create_table_from(params.iter().map(|(k, v)| (k.as_str(), v.as_str())))
