@@ -198,20 +198,37 @@ impl<'a> Type<'a> {
         if self.written.starts_with(['[', '.']) {
             return None;
         }
-        let mut any = None;
-        for field in self.written.split(' ') {
-            let Some((key, written)) = field.rsplit_once(':') else {
-                continue;
-            };
-            if key == name {
-                return self.schema.open(written);
-            }
-            if key == "*" {
-                any = Some(written);
-            }
-        }
-        self.schema.open(any?)
+        // Fields not named stand alone, or behind the others.
+        let (named, any) = match self.written.rsplit_once(' ') {
+            Some((named, last)) => match last.strip_prefix("*:") {
+                Some(any) => (named, Some(any)),
+                None => (self.written, None),
+            },
+            None => (self.written, self.written.strip_prefix("*:")),
+        };
+        self.schema.open(find(named, name).or(any)?)
     }
+}
+
+/// Finds a field in the line of a type, whose fields are sorted.
+fn find<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+    let bytes = line.as_bytes();
+    let (mut low, mut high) = (0, bytes.len());
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let before = bytes[low..middle].iter().rposition(|b| *b == b' ');
+        let start = before.map_or(low, |i| low + i + 1);
+        let behind = bytes[middle..high].iter().position(|b| *b == b' ');
+        let end = behind.map_or(high, |i| middle + i);
+        // The middle may be the blank before a field.
+        let (key, written) = line.get(start..end)?.split_once(':')?;
+        match key.cmp(name) {
+            std::cmp::Ordering::Equal => return Some(written),
+            std::cmp::Ordering::Less => low = end + 1,
+            std::cmp::Ordering::Greater => high = start.saturating_sub(1),
+        }
+    }
+    None
 }
 
 /// Writes the types of an OpenAPI document.
@@ -362,5 +379,27 @@ mod tests {
         assert_eq!(keys, Some(vec!["containerPort", "protocol"]));
         let args = containers.items().and_then(|t| t.field("args"));
         assert_eq!(args.expect("a field").merge_keys(), None);
+    }
+
+    #[test]
+    fn every_field_is_found() {
+        let schema = Schema::built_in();
+        for &(start, end) in &schema.types {
+            let line = &schema.text[start..end];
+            for (key, written) in line.split(' ').filter_map(|field| field.split_once(':')) {
+                assert_eq!(find(line, key), Some(written), "{key} in {line}");
+                assert_eq!(find(line, &format!("{key}0")), None);
+            }
+            assert_eq!(find(line, ""), None);
+            assert_eq!(find(line, "~"), None);
+        }
+        let more = Schema::inline(&serde_json::json!({
+            "properties": {"a": {"type": "string"}, "b": {"type": "array", "items": {"type": "string"}}},
+            "additionalProperties": {"type": "array", "items": {"type": "integer"}},
+        }).into());
+        let whole = more.whole().and_then(|t| t.field("b")).expect("a field");
+        assert!(whole.items().is_some());
+        let other = more.whole().and_then(|t| t.field("c")).expect("any");
+        assert!(other.items().is_some());
     }
 }

@@ -12,6 +12,15 @@ struct Host;
 
 impl RemoteLoader for Host {
     fn repository(&self, spec: &RepositorySpec) -> Result<Arc<dyn FileTree>, RemoteError> {
+        if spec.url == "https://example.com/page/repo" {
+            return Ok(Arc::new(MemoryTree::from_iter([
+                ("kustomization.yaml", "resources: [pod.yaml]\n"),
+                (
+                    "pod.yaml",
+                    "apiVersion: v1\nkind: Pod\nmetadata: {name: page}\n",
+                ),
+            ])));
+        }
         if spec.url != "https://example.com/org/repo" {
             return Err(RemoteError::new(&spec.url, "no such host").transient());
         }
@@ -34,6 +43,13 @@ impl RemoteLoader for Host {
     }
 
     fn file(&self, url: &str) -> Result<Arc<[u8]>, RemoteError> {
+        assert!(!url.contains("ref="), "{url} is of a repository");
+        if url.ends_with("/missing.yaml") {
+            return Err(RemoteError::new(url, "404"));
+        }
+        if url.contains("/page/") {
+            return Ok(Arc::from(&b"<!DOCTYPE html>\n<html>: [\n"[..]));
+        }
         if url.ends_with(".yaml") {
             let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: file}\n";
             return Ok(Arc::from(text.as_bytes()));
@@ -96,6 +112,17 @@ fn remote_bases_and_files_are_fetched() {
     let text = "resources: ['https://other.com/org/repo?ref=v1']\n";
     let message = run(&[("kustomization.yaml", text)]).expect_err("there is none");
     assert!(message.contains("no such host"), "{message}");
+}
+
+/// The pages of hosts of repositories are no resources, and the address of a file is of no repository.
+#[test]
+fn addresses_are_told_apart() {
+    let text = "resources: ['https://example.com/page/repo']\n";
+    let yaml = run(&[("kustomization.yaml", text)]).expect("it is a repository");
+    assert!(yaml.contains("name: page\n"), "{yaml}");
+    let text = "resources: ['https://example.com/org/repo/missing.yaml']\n";
+    let message = run(&[("kustomization.yaml", text)]).expect_err("it is absent");
+    assert!(message.ends_with("missing.yaml`: 404"), "{message}");
 }
 
 #[test]

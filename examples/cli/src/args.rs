@@ -393,6 +393,7 @@ pub(crate) enum AddEntry {
     /// Files of transformers.
     Transformer(Paths),
     /// A patch.
+    #[command(disable_version_flag = true)]
     Patch(PatchArgs),
     /// Labels: `key:value`.
     Label(Labels),
@@ -421,6 +422,7 @@ pub(crate) enum RemoveEntry {
     /// Files of transformers, by path or pattern.
     Transformer(Paths),
     /// A patch.
+    #[command(disable_version_flag = true)]
     Patch(PatchArgs),
     /// Labels, by key.
     Label(Keys),

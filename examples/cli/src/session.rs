@@ -56,10 +56,10 @@ impl Session {
         let mut git = GitOptions::default();
         git.git_program = Some(PathBuf::from("git"));
         let git = GitSource::with_options(folder.join("mirrors"), git);
-        let bases = RemoteBases::new(git.clone());
         let mut fetching = ChartOptions::default();
         fetching.proxy = proxy();
         let charts = ChartSource::with_options(folder.join("charts"), fetching);
+        let bases = RemoteBases::new(git.clone()).with_files(charts.clone());
         let sources = Sources::new()
             .with(Arc::new(FolderSource))
             .with(Arc::new(charts.clone()))

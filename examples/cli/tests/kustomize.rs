@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
@@ -323,4 +324,123 @@ fn variables_are_turned_into_replacements_in_all_files() {
     assert!(pod.contains("args: [NAME_PLACEHOLDER]"), "{pod}");
     let (_, after, err) = gitops(path, &["build"]);
     assert_eq!(before, after, "{err}");
+}
+
+/// Whoever runs the command can go to where it points.
+#[test]
+fn mistakes_are_told_with_paths_from_here() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    write(
+        path,
+        &[
+            ("top/kustomization.yaml", "resources: [../base]\n"),
+            ("base/kustomization.yaml", "resources: [deploymnt.yaml]\n"),
+            ("base/deployment.yaml", ""),
+        ],
+    );
+    let (code, _, err) = gitops(path, &["build", "top"]);
+    assert_eq!(code, 2);
+    assert_eq!(
+        err.trim_end(),
+        "error: base/kustomization.yaml:1:13: resources[0]: there is no file `deploymnt.yaml`; did you mean \
+         `deployment.yaml`? (built from top > base)"
+    );
+    let (_, _, err) = gitops(&path.join("top"), &["build"]);
+    let base = fs::canonicalize(path.join("base")).expect("it is there");
+    let place = format!("error: {}/kustomization.yaml:1:13: ", base.display());
+    assert!(err.starts_with(&place), "{err}");
+    assert!(err.contains("(built from . > "), "{err}");
+}
+
+/// The expected files hold what `kustomize edit` 5.8 puts into them.
+#[test]
+fn patches_labels_and_patterns_are_edited() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    let before = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
+    write(path, &[("a.yaml", POD), ("p.yaml", POD)]);
+    for (arguments, after) in [
+        (
+            "add patch --path p.yaml --kind Pod --version v1 --name web",
+            "patches:\n- path: p.yaml\n  target:\n    kind: Pod\n    name: web\n    version: v1\n",
+        ),
+        ("add resource *.yaml", "resources:\n- a.yaml\n- p.yaml\n"),
+        (
+            "set annotation note:a,b,c=d",
+            "commonAnnotations:\n  note: a,b,c=d\n",
+        ),
+        ("add label x", "commonLabels:\n  x: \"\"\n"),
+    ] {
+        write(path, &[("kustomization.yaml", before)]);
+        let mut all = vec!["edit"];
+        all.extend(arguments.split(' '));
+        let (code, _, err) = gitops(path, &all);
+        assert_eq!(code, 0, "{arguments}: {err}");
+        let text = fs::read_to_string(path.join("kustomization.yaml")).expect("it is there");
+        assert_eq!(text, format!("{before}{after}"), "{arguments}");
+    }
+    let patch = ["edit", "add", "patch", "--path", "p.yaml"];
+    assert_eq!(gitops(path, &patch).0, 0);
+    let remove = ["edit", "remove", "patch", "--path", "p.yaml"];
+    assert_eq!(gitops(path, &remove).0, 0);
+    let text = fs::read_to_string(path.join("kustomization.yaml")).expect("it is there");
+    assert_eq!(text, format!("{before}commonLabels:\n  x: \"\"\n"));
+}
+
+/// Serves one file for a number of requests, and 404 for all else; returns the address.
+fn serve(requests: usize) -> (String, std::thread::JoinHandle<()>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("http://{}", listener.local_addr().expect("an address"));
+    let thread = std::thread::spawn(move || {
+        for _ in 0..requests {
+            let (mut stream, _) = listener.accept().expect("a request");
+            let mut text = Vec::new();
+            while !text.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                if stream.read(&mut byte).expect("a request") == 0 {
+                    break;
+                }
+                text.push(byte[0]);
+            }
+            let (status, body) = if text.starts_with(b"GET /shop/pod.yaml ") {
+                ("200 OK", POD)
+            } else {
+                ("404 Not Found", "")
+            };
+            let answer = format!(
+                "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
+            stream.write_all(answer.as_bytes()).expect("an answer");
+        }
+    });
+    (address, thread)
+}
+
+#[test]
+fn single_files_are_fetched_from_the_web() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    let (address, server) = serve(2);
+    let kustomization = |file: &str| format!("namePrefix: p-\nresources: [\"{address}/{file}\"]\n");
+    write(
+        path,
+        &[("kustomization.yaml", &kustomization("shop/pod.yaml"))],
+    );
+    let (code, out, err) = gitops(path, &["build"]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(out, "apiVersion: v1\nkind: Pod\nmetadata:\n  name: p-web\n");
+    write(
+        path,
+        &[("kustomization.yaml", &kustomization("shop/none.yaml"))],
+    );
+    let (code, _, err) = gitops(path, &["build"]);
+    assert_eq!(code, 2);
+    assert!(
+        err.starts_with("error: kustomization.yaml:2:13: resources[0]: fetching ")
+            && err.contains("404"),
+        "{err}"
+    );
+    server.join().expect("it was asked twice");
 }

@@ -110,7 +110,11 @@ impl<'a> Builder<'a> {
         path: &Text,
         field: &str,
     ) -> Built<()> {
-        let is_repository = crate::remote::RepositorySpec::parse(&path.value).is_ok();
+        let is_repository = is_repository(&path.value);
+        // What is plainly a repository is not asked for as a file first.
+        if is_repository && is_marked(&path.value) {
+            return self.base(target, into, path, field);
+        }
         let text = match target.loader.read_text(&path.value) {
             Ok(text) => text,
             Err(_) if is_repository => return self.base(target, into, path, field),
@@ -123,6 +127,10 @@ impl<'a> Builder<'a> {
         };
         let documents = match read::resources(&text, &mut self.world.schemas.inline) {
             Ok(documents) => documents,
+            // A page about a repository, not a file with resources.
+            Err(_) if is_repository && is_url(&path.value) => {
+                return self.base(target, into, path, field);
+            }
             Err(error) => {
                 let place = Place::new(name, error.line, error.column);
                 let error = BuildError::new(ErrorKind::Syntax, error.message)
@@ -593,6 +601,27 @@ impl<'a> Builder<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a path may be of a repository: it can be read as one, and is no address of a file of YAML or JSON.
+fn is_repository(path: &str) -> bool {
+    let address = path.split('?').next().unwrap_or(path);
+    let is_file = is_url(path)
+        && [".yaml", ".yml", ".json"]
+            .iter()
+            .any(|ending| address.ends_with(ending));
+    !is_file && crate::remote::RepositorySpec::parse(path).is_ok()
+}
+
+/// Whether an address has what those of files do not have: `.git`, a revision, a path behind two slashes.
+fn is_marked(path: &str) -> bool {
+    let (address, query) = path.split_once('?').unwrap_or((path, ""));
+    let behind = address.split_once("://").map_or("", |(_, rest)| rest);
+    address.contains(".git/")
+        || address.ends_with(".git")
+        || behind.contains("//")
+        || query.contains("ref=")
+        || query.contains("version=")
 }
 
 fn origin_below(origin: &Origin, path: &str) -> Origin {

@@ -1,7 +1,10 @@
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
-use gitops::kustomize::{self, BuildOptions, HelmRenderer, HelmRequest, LoadRestrictor};
+use gitops::kustomize::{
+    self, BuildErrors, BuildOptions, HelmRenderer, HelmRequest, LoadRestrictor,
+};
 use gitops::manifest::{DirTree, FileTree};
 use gitops::source::{ChartOptions, ChartSource, GitOptions, GitSource};
 use gitops::{Charts, RemoteBases};
@@ -41,6 +44,34 @@ pub(crate) fn repository_root(folder: &Path) -> &Path {
         .unwrap_or(Path::new("/"))
 }
 
+/// Tells the mistakes of a build, with paths from the folder that the command is run in, or whole ones.
+fn told(errors: BuildErrors, root: &Path) -> String {
+    let here = std::env::current_dir().and_then(fs::canonicalize);
+    let here = here.unwrap_or_default();
+    let shown = |file: &Arc<str>| -> Arc<str> {
+        // Files of remote repositories have the address before them.
+        if file.contains("//") {
+            return file.clone();
+        }
+        let path = root.join(&**file);
+        match path.strip_prefix(&here) {
+            Ok(path) if path.as_os_str().is_empty() => ".".into(),
+            Ok(path) => path.display().to_string().into(),
+            Err(_) => path.display().to_string().into(),
+        }
+    };
+    let lines = errors.into_iter().map(|mut error| {
+        if let Some(place) = &mut error.place {
+            place.file = shown(&place.file);
+        }
+        for folder in &mut error.chain {
+            *folder = shown(folder);
+        }
+        error.to_string()
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 pub(crate) fn run(args: &Build) -> Outcome {
     let folder = fs::canonicalize(&args.folder)
         .map_err(|error| format!("{} cannot be read: {error}", args.folder.display()))?;
@@ -63,8 +94,9 @@ pub(crate) fn run(args: &Build) -> Outcome {
     options.enable_helm = args.enable_helm || args.enable_alpha_plugins;
     let mut fetching = ChartOptions::default();
     fetching.proxy = proxy();
+    let client = ChartSource::with_options(cache(), fetching);
     let charts = DebugCharts {
-        charts: Charts::default().with_loader(ChartSource::with_options(cache(), fetching)),
+        charts: Charts::default().with_loader(client.clone()),
         debug: args.helm_debug,
     };
     options.helm = Some(&charts);
@@ -83,9 +115,9 @@ pub(crate) fn run(args: &Build) -> Outcome {
     let mut git = GitOptions::default();
     git.git_program = Some("git".into());
     let mirrors = std::env::temp_dir().join("gitops-mirrors");
-    let bases = RemoteBases::new(GitSource::with_options(mirrors, git));
+    let bases = RemoteBases::new(GitSource::with_options(mirrors, git)).with_files(client);
     options.remote = Some(&bases);
-    let built = kustomize::build(&tree, &path, &options)?;
+    let built = kustomize::build(&tree, &path, &options).map_err(|errors| told(errors, root))?;
     for warning in &built.warnings {
         eprintln!("{warning}");
     }
@@ -98,5 +130,7 @@ pub(crate) fn run(args: &Build) -> Outcome {
         }
         Some(file) => fs::write(file, built.to_yaml())?,
     }
+    // The process ends, and takes the memory along faster than piece by piece.
+    std::mem::forget(built);
     Ok(0)
 }

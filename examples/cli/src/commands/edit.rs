@@ -67,15 +67,30 @@ fn find(folder: &Path) -> Result<PathBuf, String> {
         .ok_or_else(|| format!("{} holds no kustomization.yaml", folder.display()))
 }
 
-fn pair(text: &str) -> Result<(&str, &str), String> {
-    text.split_once([':', '='])
-        .ok_or_else(|| format!("{text:?} is no key:value"))
+/// Goes over `key:value` arguments. A key alone has an empty value.
+fn pairs(pairs: &Pairs) -> Result<Vec<(&str, &str)>, String> {
+    let pair = |text| match str::split_once(text, [':', '=']).unwrap_or((text, "")) {
+        ("", _) => Err(format!("{text:?} has no key: it is no key:value")),
+        pair => Ok(pair),
+    };
+    pairs.pairs.iter().map(|text| pair(text)).collect()
 }
 
-/// Goes over `key:value` arguments, separated by blanks or commas as in kustomize.
-fn pairs(pairs: &Pairs) -> Result<Vec<(&str, &str)>, String> {
-    let texts = pairs.pairs.iter().flat_map(|text| text.split(','));
-    texts.filter(|text| !text.is_empty()).map(pair).collect()
+/// Goes over labels: as there is no comma in one, those of an argument are separated by them, as the help of kustomize
+/// has it.
+fn label_pairs(texts: &Pairs) -> Result<Vec<(&str, &str)>, String> {
+    let mut out = Vec::new();
+    for (key, value) in pairs(texts)? {
+        let mut parts = value.split(',');
+        out.push((key, parts.next().unwrap_or_default()));
+        for part in parts.filter(|part| !part.is_empty()) {
+            let pair = part
+                .split_once([':', '='])
+                .ok_or_else(|| format!("{part:?} is no key:value"))?;
+            out.push(pair);
+        }
+    }
+    Ok(out)
 }
 
 fn options(options: &Options) -> Vec<&str> {
@@ -104,7 +119,7 @@ fn set(file: &mut KustomizationFile, what: &SetEntry) -> Result<(), Box<dyn Erro
             }
         }
         SetEntry::Label(texts) => {
-            for (key, value) in pairs(texts)? {
+            for (key, value) in label_pairs(texts)? {
                 file.set_label(key, value)?;
             }
         }
@@ -190,7 +205,12 @@ fn expand(folder: &Path, pattern: &str) -> Result<Vec<String>, String> {
         open = next;
     }
     open.sort();
-    for path in open {
+    // The kustomization itself is not meant.
+    let own = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
+    for path in open
+        .into_iter()
+        .filter(|path| !own.contains(&path.as_str()))
+    {
         if gitops::kustomize::edit::matches_pattern(pattern, &path) {
             found.push(path);
         }
@@ -301,7 +321,7 @@ fn add(file: &mut KustomizationFile, folder: &Path, what: &AddEntry) -> Result<(
             edit.with_selectors = !args.without_selector;
             edit.include_templates = args.include_templates;
             edit.force = args.force;
-            for (key, value) in pairs(&args.pairs)? {
+            for (key, value) in label_pairs(&args.pairs)? {
                 file.add_label(key, value, &edit)?;
             }
         }
