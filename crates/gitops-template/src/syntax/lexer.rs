@@ -9,8 +9,8 @@ use crate::unicode::{is_digit, is_letter, is_print};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token {
     pub(super) kind: TokenKind,
-    pub(super) start: usize,
-    pub(super) end: usize,
+    pub(super) start: u32,
+    pub(super) end: u32,
 }
 
 impl Token {
@@ -118,8 +118,8 @@ impl<'t> Lexer<'t> {
     }
 
     /// Returns the line of a place, from 1.
-    pub(super) fn line(&self, at: usize) -> usize {
-        1 + memchr::memchr_iter(b'\n', &self.text.as_bytes()[..at]).count()
+    pub(super) fn line(&self, at: u32) -> usize {
+        1 + memchr::memchr_iter(b'\n', &self.text.as_bytes()[..at as usize]).count()
     }
 
     /// Returns the next token.
@@ -127,11 +127,7 @@ impl<'t> Lexer<'t> {
         if self.failed {
             // What follows an error is as if the text had ended in the action.
             self.message = String::from("unclosed action");
-            return Token {
-                kind: TokenKind::Error,
-                start: self.start,
-                end: self.start,
-            };
+            return Self::token(TokenKind::Error, self.start, self.start);
         }
         if self.inside {
             self.inside_action()
@@ -144,6 +140,7 @@ impl<'t> Lexer<'t> {
         &self.text[self.pos..]
     }
 
+    #[inline]
     fn peek(&self) -> Option<char> {
         let byte = *self.text.as_bytes().get(self.pos)?;
         if byte < 0x80 {
@@ -153,6 +150,7 @@ impl<'t> Lexer<'t> {
         }
     }
 
+    #[inline]
     fn bump(&mut self) -> Option<char> {
         let c = self.peek()?;
         self.pos += c.len_utf8();
@@ -160,23 +158,25 @@ impl<'t> Lexer<'t> {
     }
 
     fn emit(&mut self, kind: TokenKind) -> Token {
-        let token = Token {
-            kind,
-            start: self.start,
-            end: self.pos,
-        };
+        let token = Self::token(kind, self.start, self.pos);
         self.start = self.pos;
         token
+    }
+
+    /// Makes a token. Texts are so short that places in them fit.
+    #[inline]
+    const fn token(kind: TokenKind, start: usize, end: usize) -> Token {
+        Token {
+            kind,
+            start: start as u32,
+            end: end as u32,
+        }
     }
 
     fn error(&mut self, message: impl Into<String>) -> Token {
         self.message = message.into();
         self.failed = true;
-        Token {
-            kind: TokenKind::Error,
-            start: self.start,
-            end: self.start,
-        }
+        Self::token(TokenKind::Error, self.start, self.start)
     }
 
     /// Reads text up to an action, and past comments.
@@ -198,11 +198,7 @@ impl<'t> Lexer<'t> {
                 if has_left_trim_marker(after.as_bytes()) {
                     text = text.trim_end_matches(SPACE);
                 }
-                let token = Token {
-                    kind: TokenKind::Text,
-                    start: self.start,
-                    end: self.start + text.len(),
-                };
+                let token = Self::token(TokenKind::Text, self.start, self.start + text.len());
                 self.pos = delimiter;
                 self.start = delimiter;
                 if !text.is_empty() {
@@ -271,18 +267,18 @@ impl<'t> Lexer<'t> {
 
     fn right_delimiter(&mut self, trims: bool) -> Token {
         let start = self.pos + if trims { 2 } else { 0 };
-        let token = Token {
-            kind: TokenKind::RightDelimiter,
-            start,
-            end: start + self.right.len(),
-        };
+        let token = Self::token(TokenKind::RightDelimiter, start, start + self.right.len());
         self.skip_right_delimiter(trims);
         self.inside = false;
         token
     }
 
     fn inside_action(&mut self) -> Token {
-        if let Some(trims) = self.at_right_delimiter() {
+        // Most tokens begin with a letter, which may begin a delimiter of the host's own at most.
+        if let Some(byte) = self.text.as_bytes().get(self.pos)
+            && (is_space(*byte) || self.right.as_bytes().first() == Some(byte))
+            && let Some(trims) = self.at_right_delimiter()
+        {
             if self.depth == 0 {
                 return self.right_delimiter(trims);
             }
@@ -357,12 +353,10 @@ impl<'t> Lexer<'t> {
     fn take_alphanumeric(&mut self) {
         let bytes = self.text.as_bytes();
         loop {
-            while bytes
-                .get(self.pos)
-                .is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
-            {
-                self.pos += 1;
-            }
+            let count = bytes[self.pos..]
+                .iter()
+                .position(|byte| !IN_NAME[usize::from(*byte)]);
+            self.pos = count.map_or(bytes.len(), |count| self.pos + count);
             match bytes.get(self.pos) {
                 Some(0x80..) if self.peek().is_some_and(is_alphanumeric) => {
                     self.bump();
@@ -513,6 +507,17 @@ impl<'t> Lexer<'t> {
 }
 
 const SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
+
+/// The bytes of ASCII that a name may have.
+const IN_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'_';
+        byte += 1;
+    }
+    table
+};
 
 const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')

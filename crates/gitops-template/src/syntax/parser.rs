@@ -61,6 +61,7 @@ pub(crate) fn parse(
         definitions: Vec::new(),
         by_function: FxHashMap::default(),
         by_variable: FxHashMap::default(),
+        items: Vec::new(),
         depth: 0,
         tree: Tree {
             source: name.clone(),
@@ -87,7 +88,7 @@ struct State {
     /// The variables that are defined at this point.
     variables: Vec<u32>,
     /// The left delimiter of the current action.
-    action: Option<usize>,
+    action: Option<u32>,
     range_depth: usize,
     paren_depth: usize,
 }
@@ -113,6 +114,8 @@ struct Parser<'t> {
     definitions: Vec<(Str, NodeId)>,
     by_function: FxHashMap<&'t str, u32>,
     by_variable: FxHashMap<&'t str, u32>,
+    /// The items of the lists that are being read, the outer ones first.
+    items: Vec<NodeId>,
     depth: usize,
     tree: Tree,
 }
@@ -185,7 +188,7 @@ impl<'t> Parser<'t> {
     }
 
     fn value(&self, token: Token) -> &'t str {
-        &self.text[token.start..token.end]
+        &self.text[token.start as usize..token.end as usize]
     }
 
     // Errors.
@@ -243,12 +246,9 @@ impl<'t> Parser<'t> {
 
     // Nodes.
 
-    fn add(&mut self, kind: NodeKind, pos: usize) -> NodeId {
+    fn add(&mut self, kind: NodeKind, pos: u32) -> NodeId {
         let id = NodeId(self.tree.nodes.len() as u32);
-        self.tree.nodes.push(Node {
-            kind,
-            pos: pos as u32,
-        });
+        self.tree.nodes.push(Node { kind, pos });
         id
     }
 
@@ -261,9 +261,17 @@ impl<'t> Parser<'t> {
         }
     }
 
-    fn add_list(&mut self, pos: usize, children: &[NodeId]) -> NodeId {
+    fn add_list(&mut self, pos: u32, children: &[NodeId]) -> NodeId {
         let span = self.span(children);
         self.add(NodeKind::List(span), pos)
+    }
+
+    /// Makes a list of the items that were put aside since `mark`.
+    fn add_items(&mut self, pos: u32, mark: usize) -> NodeId {
+        let start = self.tree.children.len() as u32;
+        self.tree.children.extend(self.items.drain(mark..));
+        let len = self.tree.children.len() as u32 - start;
+        self.add(NodeKind::List(Span { start, len }), pos)
     }
 
     fn name(&mut self, name: Str) -> u32 {
@@ -302,7 +310,7 @@ impl<'t> Parser<'t> {
 
     fn parse_text(&mut self, name: &Str) -> Result<()> {
         let pos = self.peek().start;
-        let mut children = Vec::new();
+        let mark = self.items.len();
         loop {
             let token = self.peek();
             if token.kind == TokenKind::Eof {
@@ -319,11 +327,11 @@ impl<'t> Parser<'t> {
                 self.backup2(delimiter);
             }
             match self.text_or_action()? {
-                Item::Node(node) => children.push(node),
+                Item::Node(node) => self.items.push(node),
                 item => return self.error(format!("unexpected {}", item.print())),
             }
         }
-        let root = self.add_list(pos, &children);
+        let root = self.add_items(pos, mark);
         self.define(name.clone(), root)
     }
 
@@ -357,11 +365,11 @@ impl<'t> Parser<'t> {
     /// Reads items up to `end` or `else`.
     fn item_list(&mut self) -> Result<(NodeId, Item)> {
         let pos = self.peek_non_space().start;
-        let mut children = Vec::new();
+        let mark = self.items.len();
         while self.peek_non_space().kind != TokenKind::Eof {
             match self.text_or_action()? {
-                Item::Node(node) => children.push(node),
-                item => return Ok((self.add_list(pos, &children), item)),
+                Item::Node(node) => self.items.push(node),
+                item => return Ok((self.add_items(pos, mark), item)),
             }
         }
         self.error("unexpected EOF")
@@ -370,9 +378,7 @@ impl<'t> Parser<'t> {
     fn text_or_action(&mut self) -> Result<Item> {
         let token = self.next_non_space();
         match token.kind {
-            TokenKind::Text => Ok(Item::Node(
-                self.add(NodeKind::Text(token.end as u32), token.start),
-            )),
+            TokenKind::Text => Ok(Item::Node(self.add(NodeKind::Text(token.end), token.start))),
             TokenKind::LeftDelimiter => {
                 self.state.action = Some(token.start);
                 let item = self.action();
@@ -392,10 +398,10 @@ impl<'t> Parser<'t> {
             TokenKind::Else => {
                 let next = self.peek_non_space();
                 if matches!(next.kind, TokenKind::If | TokenKind::With) {
-                    return Ok(Item::Else(next.start as u32));
+                    return Ok(Item::Else(next.start));
                 }
                 let end = self.expect(TokenKind::RightDelimiter, "else")?;
-                return Ok(Item::Else(end.start as u32));
+                return Ok(Item::Else(end.start));
             }
             TokenKind::End => {
                 self.expect(TokenKind::RightDelimiter, "end")?;
@@ -453,7 +459,7 @@ impl<'t> Parser<'t> {
             otherwise = Some(if chains {
                 self.next();
                 let inner = self.control(keyword)?;
-                self.add_list(pos as usize, &[inner])
+                self.add_list(pos, &[inner])
             } else {
                 let (list, end) = self.item_list()?;
                 if !matches!(end, Item::End) {
@@ -463,7 +469,7 @@ impl<'t> Parser<'t> {
             });
         }
         self.state.variables.truncate(mark);
-        let pos = self.tree.node(pipe).pos as usize;
+        let pos = self.tree.node(pipe).pos;
         Ok(self.add(
             match keyword {
                 TokenKind::If => NodeKind::If {
@@ -532,7 +538,7 @@ impl<'t> Parser<'t> {
 
     fn pipeline(&mut self, context: &str, end: TokenKind) -> Result<NodeId> {
         let pos = self.peek_non_space().start;
-        let mut variables = Vec::new();
+        let mut variables = smallvec::SmallVec::<[NodeId; 2]>::new();
         let mut assigns = false;
         loop {
             let variable = self.peek_non_space();
@@ -570,7 +576,7 @@ impl<'t> Parser<'t> {
             }
             break;
         }
-        let mut commands = Vec::new();
+        let mut commands = smallvec::SmallVec::<[NodeId; 6]>::new();
         loop {
             let token = self.next_non_space();
             if token.kind == end {
@@ -747,7 +753,7 @@ impl<'t> Parser<'t> {
                 let number = self.tree.numbers.len() as u32 - 1;
                 NodeKind::Number {
                     number,
-                    end: token.end as u32,
+                    end: token.end,
                 }
             }
             TokenKind::LeftParen => return self.parenthesized().map(Some),
@@ -757,7 +763,7 @@ impl<'t> Parser<'t> {
                 let string = self.tree.strings.len() as u32 - 1;
                 NodeKind::String {
                     string,
-                    end: token.end as u32,
+                    end: token.end,
                 }
             }
             _ => {
