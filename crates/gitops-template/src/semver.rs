@@ -34,7 +34,7 @@ pub enum SemverError {
     #[error("too many constraint groups (max 32)")]
     TooManyGroups,
     /// An alternative of a constraint has not the shape of one.
-    #[error("improper constraint: {constraint:?}")]
+    #[error("improper constraint: {}", crate::format::quote::quote(constraint.as_bytes()))]
     Improper {
         /// The alternative as it was written.
         constraint: String,
@@ -630,6 +630,10 @@ mod tests {
         ("1.2.3.4", "improper constraint: \"1.2.3.4\""),
         ("v1.2", "------yyy--------"),
         ("foo", "improper constraint: \"foo\""),
+        (
+            "\x7f\u{e9}\u{a0}",
+            "improper constraint: \"\\x7f\u{e9}\\u00a0\"",
+        ),
         ("1,2", "-----------------"),
         (">=1.19-0", "----------yy--yyy"),
         ("1||2", "-----yyyyyy-----y"),

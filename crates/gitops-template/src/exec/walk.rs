@@ -88,7 +88,7 @@ impl Exec<'_> {
             }
             value => {
                 let limits = &self.render.limits;
-                if let Err(error) = format::print_value(output, value, limits) {
+                if let Err(error) = format::print_result(output, value, limits) {
                     return Err(self.locate(error, None));
                 }
             }

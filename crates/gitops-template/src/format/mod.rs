@@ -12,7 +12,15 @@ use crate::render::Limits;
 use crate::text::Str;
 use crate::value::Value;
 
-/// Writes a value as `{{ value }}` and `%v` do.
+/// Writes a value as `{{ value }}` does: as `%v`, but what a pointer points at without a sign for that.
+pub(crate) fn print_result(output: &mut Output, value: &Value, limits: &Limits) -> Result<()> {
+    match value {
+        Value::Object(_) => Printer::new(output, limits).print_followed(value),
+        value => print_value(output, value, limits),
+    }
+}
+
+/// Writes a value as `%v` does.
 pub(crate) fn print_value(output: &mut Output, value: &Value, limits: &Limits) -> Result<()> {
     match value {
         Value::Str(text) => output.write(text),

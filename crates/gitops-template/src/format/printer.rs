@@ -35,6 +35,8 @@ pub(crate) struct Printer<'a> {
     flags: Flags,
     /// A bad verb is being reported, so `String` methods are not called.
     reporting: bool,
+    /// A pointer that is printed itself was followed before.
+    followed: bool,
 }
 
 impl<'a> Printer<'a> {
@@ -46,12 +48,19 @@ impl<'a> Printer<'a> {
             start,
             flags: Flags::default(),
             reporting: false,
+            followed: false,
         }
     }
 
     /// Writes a value as `%v` does.
     pub(crate) fn print(&mut self, value: &Value) -> Result<()> {
         self.argument(value, 'v')
+    }
+
+    /// Writes a value as `%v` writes what it points at.
+    pub(crate) fn print_followed(&mut self, value: &Value) -> Result<()> {
+        self.followed = true;
+        self.print(value)
     }
 
     /// Writes values by a format.
@@ -356,7 +365,9 @@ impl<'a> Printer<'a> {
             if depth > 0 {
                 return self.pointer(value, verb);
             }
-            self.output.write_char('&');
+            if !self.followed {
+                self.output.write_char('&');
+            }
         }
         if self.flags.sharp_v {
             self.output
