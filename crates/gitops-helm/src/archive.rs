@@ -4,7 +4,9 @@ use std::io::{self, Read};
 use std::sync::Arc;
 
 use crate::Error;
+use crate::data::FileData;
 use crate::load::ChartFile;
+use crate::tar::{self, Input, Kind};
 
 /// The files of one archive, unpacked, may not exceed this.
 const MAX_TOTAL: u64 = 100 << 20;
@@ -30,40 +32,35 @@ pub fn unpack(bytes: &[u8]) -> Result<Vec<ChartFile>, Error> {
             "decompressed chart is larger than the maximum file size {MAX_TOTAL}"
         ))
     };
-    let inflated = inflate(bytes);
+    let inflated = inflate(bytes).map(Arc::new);
     // The bound on what the decoder gives covers the headers of the archive too.
-    let decoder: Box<dyn Read> = match &inflated {
-        Some(inflated) => Box::new(inflated.as_slice()),
-        None => Box::new(flate2::bufread::MultiGzDecoder::new(bytes).take(2 * MAX_TOTAL)),
-    };
-    let mut tar = tar::Archive::new(decoder);
+    let mut tar = tar::Reader::new(match &inflated {
+        Some(inflated) => Input::Whole(inflated, 0),
+        None => Input::Stream(Box::new(
+            flate2::bufread::MultiGzDecoder::new(bytes).take(2 * MAX_TOTAL),
+        )),
+    });
+    let failed = |error: io::Error| archive(go_message(&error));
     let mut files = Vec::new();
     let mut remaining = MAX_TOTAL;
-    let entries = tar.entries().map_err(|error| archive(error.to_string()))?;
-    for entry in entries {
-        let mut entry = entry.map_err(|error| archive(error.to_string()))?;
-        let kind = entry.header().entry_type();
-        if kind.is_dir() || kind.is_pax_global_extensions() || kind.is_pax_local_extensions() {
+    while let Some(entry) = tar.next().map_err(failed)? {
+        if entry.kind != Kind::File {
             continue;
         }
-        let full = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        if full.ends_with('/') {
-            continue;
-        }
+        let full = String::from_utf8_lossy(&entry.name);
         let name = chart_path(&full)?;
-        let size = entry.size();
-        if size > remaining {
+        if entry.size > remaining {
             return Err(too_large());
         }
-        if size > MAX_FILE {
+        if entry.size > MAX_FILE {
             return Err(archive(format!(
                 "decompressed chart file {full:?} is larger than the maximum file size {MAX_FILE}"
             )));
         }
-        let (data, filled) =
-            read_file(&mut entry, size as usize).map_err(|error| archive(error.to_string()))?;
-        remaining -= filled as u64;
-        if (filled as u64) < size || remaining == 0 {
+        let data = tar.content().map_err(failed)?;
+        let filled = data.len() as u64;
+        remaining -= filled;
+        if filled < entry.size || remaining == 0 {
             return Err(too_large());
         }
         files.push(ChartFile::new(name, data));
@@ -98,21 +95,18 @@ fn inflate(bytes: &[u8]) -> Option<Vec<u8>> {
     whole.then_some(inflated)
 }
 
-/// Reads a file of so many bytes to where it stays, and tells how many there were.
-fn read_file(entry: &mut impl Read, size: usize) -> io::Result<(Arc<[u8]>, usize)> {
-    let mut data: Arc<[u8]> = std::iter::repeat_n(0, size).collect();
-    let mut filled = 0;
-    if let Some(buffer) = Arc::get_mut(&mut data) {
-        while filled < size {
-            match entry.read(&mut buffer[filled..]) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+/// Says what is wrong with an archive in Go's words where there are such.
+fn go_message(error: &io::Error) -> String {
+    let message = error.to_string();
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        "unexpected EOF".to_owned()
+    } else if message.contains("checksum") {
+        "gzip: invalid checksum".to_owned()
+    } else if message.contains("gzip header") {
+        "gzip: invalid header".to_owned()
+    } else {
+        message
     }
-    Ok((data, filled))
 }
 
 /// Takes the name of the chart's folder off a path of an archive and cleans the rest.
@@ -161,11 +155,11 @@ fn chart_path(full: &str) -> Result<String, Error> {
 
 impl ChartFile {
     /// Keeps a file without the byte order mark that it may begin with.
-    pub(crate) fn new(name: impl Into<String>, data: Arc<[u8]>) -> Self {
-        let data = match data.strip_prefix(b"\xef\xbb\xbf") {
-            Some(rest) => Arc::from(rest),
-            None => data,
-        };
+    pub(crate) fn new(name: impl Into<String>, data: impl Into<FileData>) -> Self {
+        let mut data = data.into();
+        if data.starts_with(b"\xef\xbb\xbf") {
+            data = data.skip(3);
+        }
         Self {
             name: name.into(),
             data,
@@ -176,14 +170,15 @@ impl ChartFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ::tar::{Builder, EntryType, Header};
 
     fn pack(entries: &[(&str, &[u8])]) -> Vec<u8> {
-        let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(
+        let mut tar = Builder::new(flate2::write::GzEncoder::new(
             Vec::new(),
             flate2::Compression::fast(),
         ));
         for (path, data) in entries {
-            let mut header = tar::Header::new_gnu();
+            let mut header = Header::new_gnu();
             header.set_size(data.len() as u64);
             // Written past the builder's own check of the path, which refuses what is tested here.
             header.as_gnu_mut().expect("a GNU header").name[..path.len()]
@@ -225,6 +220,131 @@ mod tests {
             let result = unpack(&pack(&[(path, b"x")]));
             let error = result.expect_err(path).to_string();
             assert!(error.contains(want), "{path}: {error}");
+        }
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        io::Write::write_all(&mut encoder, bytes).expect("written to memory");
+        encoder.finish().expect("written to memory")
+    }
+
+    /// The parts of an archive: a header, a block of content, and so on, and two blocks of zeros.
+    fn blocks() -> Vec<u8> {
+        let packed = pack(&[("c/Chart.yaml", b"name: c\n"), ("c/a.yaml", b"kind: X\n")]);
+        let mut bytes = Vec::new();
+        flate2::read::GzDecoder::new(packed.as_slice())
+            .read_to_end(&mut bytes)
+            .expect("read from memory");
+        assert_eq!(bytes.len(), 6 * 512);
+        bytes
+    }
+
+    fn outcome(packed: &[u8]) -> String {
+        match unpack(packed) {
+            Ok(files) => files.iter().map(|file| format!("{} ", file.name)).collect(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// What Helm 3.22 said of each.
+    #[test]
+    fn archives_are_read_as_go_reads_them() {
+        const BOTH: &str = "Chart.yaml a.yaml ";
+        const BAD: &str = "archive/tar: invalid tar header";
+        let bytes = blocks();
+        let zero = [0; 512];
+        let mut bad_sum = bytes.clone();
+        bad_sum[148..156].copy_from_slice(b"7777777\0");
+        let cases: [(&str, &[u8], &str); 9] = [
+            ("whole", &bytes, BOTH),
+            ("content cut short", &bytes[..516], "unexpected EOF"),
+            ("no padding at the end", &bytes[..1536 + 8], BOTH),
+            ("no padding in between", &bytes[..700], "Chart.yaml "),
+            ("header cut short", &bytes[..1224], "unexpected EOF"),
+            ("no end", &bytes[..2048], BOTH),
+            (
+                "zeros in between",
+                &[&bytes[..1024], &zero, &bytes[1024..]].concat(),
+                BAD,
+            ),
+            ("a wrong sum", &bad_sum, BAD),
+            ("no archive", &[b'x'; 600], BAD),
+        ];
+        for (what, bytes, want) in cases {
+            let packed = gzip(bytes);
+            assert_eq!(outcome(&packed), want, "{what}");
+            // Two members are not unpacked at once.
+            let (one, two) = bytes.split_at(bytes.len() / 2);
+            let members = [gzip(one), gzip(two)].concat();
+            assert_eq!(outcome(&members), want, "{what}, piece by piece");
+        }
+        // What stands behind the end of the archive is not looked at, the checksum among it.
+        let packed = gzip(&bytes);
+        let mut wrong = packed.clone();
+        let crc = wrong.len() - 8;
+        wrong[crc] ^= 1;
+        assert_eq!(outcome(&wrong), BOTH);
+        assert_eq!(outcome(&packed[..packed.len() - 4]), BOTH);
+        assert_eq!(outcome(&packed[..packed.len() - 20]), "unexpected EOF");
+        assert_eq!(outcome(&packed[..8]), "unexpected EOF");
+        let mut endless = gzip(&bytes[..2048]);
+        let crc = endless.len() - 8;
+        endless[crc] ^= 1;
+        assert_eq!(outcome(&endless), "gzip: invalid checksum");
+    }
+
+    #[test]
+    fn long_names_are_read_however_they_are_written() {
+        let long = format!("c/{}/{}.yaml", "d".repeat(90), "e".repeat(60));
+        let header = |kind: EntryType, name: &str, size: usize| {
+            let mut header = Header::new_ustar();
+            header.set_entry_type(kind);
+            header.set_size(size as u64);
+            header.set_path(name).expect("a path that fits");
+            header.set_cksum();
+            header
+        };
+        let archive = |entries: &[(Header, &[u8])]| {
+            let mut builder = Builder::new(Vec::new());
+            for (header, data) in entries {
+                builder.append(header, *data).expect("written to memory");
+            }
+            gzip(&builder.into_inner().expect("written to memory"))
+        };
+        let want = format!("{} ", &long[2..]);
+        let ustar = header(EntryType::Regular, &long, 1);
+        assert_eq!(outcome(&archive(&[(ustar, b"x")])), want);
+
+        let short = || header(EntryType::Regular, "c/short", 1);
+        let gnu = header(EntryType::GNULongName, "././@LongLink", long.len() + 1);
+        let name = format!("{long}\0");
+        assert_eq!(
+            outcome(&archive(&[(gnu, name.as_bytes()), (short(), b"x")])),
+            want
+        );
+
+        let record = format!("{} path={long}\n20 size=00000000003\n", long.len() + 10);
+        let pax = header(EntryType::XHeader, "c/pax", record.len());
+        let packed = archive(&[(pax, record.as_bytes()), (short(), b"abc")]);
+        assert_eq!(outcome(&packed), want);
+        assert_eq!(&*unpack(&packed).expect("an archive")[0].data, b"abc");
+
+        for record in [
+            "x",
+            "9999 path=x\n",
+            "8 path=x",
+            "3 \n",
+            "11 size=-1\n",
+            "8 path\0x\n",
+        ] {
+            let pax = header(EntryType::XHeader, "c/pax", record.len());
+            let packed = archive(&[(pax, record.as_bytes()), (short(), b"x")]);
+            assert_eq!(
+                outcome(&packed),
+                "archive/tar: invalid tar header",
+                "{record:?}"
+            );
         }
     }
 

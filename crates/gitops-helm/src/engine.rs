@@ -1,11 +1,11 @@
 //! Executing the templates of a chart and its subcharts.
 
 use std::rc::Rc;
-use std::sync::Arc;
 
 use gitops_template::{ErrorKind, Frame, Map, MapType, Output, Render, Str, Value};
 
 use crate::Error;
+use crate::data::FileData;
 use crate::functions::{FAILURE, Host};
 use crate::load::ChartFile;
 use crate::objects::{CapabilitiesObject, ChartObject, Files, values_type};
@@ -17,7 +17,7 @@ use crate::trace;
 pub(crate) struct Source {
     /// The name that templates know it by: the path of the chart and the path within.
     pub(crate) name: String,
-    pub(crate) text: Arc<[u8]>,
+    pub(crate) text: FileData,
     /// Which of the scopes it is executed with.
     scope: usize,
 }
@@ -123,7 +123,7 @@ impl Program {
             }
             self.sources.push(Source {
                 name: format!("{path}/{name}"),
-                text: Arc::clone(data),
+                text: data.clone(),
                 scope,
             });
         }

@@ -47,6 +47,7 @@ mod archive;
 mod capabilities;
 mod coalesce;
 mod compile;
+mod data;
 mod decode;
 mod dependencies;
 mod engine;
@@ -70,6 +71,7 @@ mod resolve;
 mod schema;
 mod set;
 mod skim;
+mod tar;
 mod toml;
 mod trace;
 mod values;
@@ -77,6 +79,7 @@ mod yaml;
 
 pub use archive::unpack;
 pub use capabilities::{Capabilities, KubeVersion};
+pub use data::FileData;
 pub use dependencies::{Lock, version_fits};
 pub use error::Error;
 pub use gitops_template::Time;
@@ -86,7 +89,7 @@ pub use lookup::Lookup;
 pub use metadata::{Dependency, Maintainer, Metadata};
 pub use order::HookEvent;
 pub use render::{
-    Action, Crd, HelmVersion, Hook, Manifest, PostRender, Release, RenderOptions, Rendered,
-    release_name, render,
+    Action, Crd, HelmVersion, Hook, Manifest, OnWarning, PostRender, Release, RenderOptions,
+    Rendered, release_name, render,
 };
 pub use values::Values;

@@ -8,6 +8,7 @@ use gitops_manifest::{EntryKind, FileTree, Map, Value, tree};
 
 use crate::archive::{self, MAX_FILE};
 use crate::compile::CompiledCharts;
+use crate::data::FileData;
 use crate::dependencies::Lock;
 use crate::ignore::IgnoreRules;
 use crate::metadata::Metadata;
@@ -43,7 +44,7 @@ struct Inner {
     values: Option<Map>,
     /// The values of all documents of `values.yaml`, where there are several.
     merged_values: Option<Result<Map, String>>,
-    schema: Option<Arc<[u8]>>,
+    schema: Option<FileData>,
     templates: Vec<ChartFile>,
     files: Vec<ChartFile>,
     charts: Vec<Chart>,
@@ -59,7 +60,7 @@ pub struct ChartFile {
     /// The path within the chart.
     pub name: String,
     /// The content, without a byte order mark.
-    pub data: Arc<[u8]>,
+    pub data: FileData,
 }
 
 impl Chart {

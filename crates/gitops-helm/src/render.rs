@@ -11,6 +11,7 @@ use gitops_template::{Functions, Limits, Templates, Time};
 
 use crate::capabilities::Capabilities;
 use crate::coalesce::Mode;
+use crate::data::FileData;
 use crate::engine::{self, Program, RenderedFile};
 use crate::load::{self, extension};
 use crate::lookup::Lookup;
@@ -109,6 +110,25 @@ pub trait PostRender: Send + Sync {
     ) -> Result<String, Box<dyn std::error::Error + Send + Sync>>;
 }
 
+/// What is told of a warning, in Helm's words.
+pub type OnWarning = dyn Fn(&str) + Send + Sync;
+
+/// The warnings of a render.
+#[derive(Default)]
+pub(crate) struct Warnings {
+    told: Option<Arc<OnWarning>>,
+    all: Vec<String>,
+}
+
+impl Warnings {
+    pub(crate) fn push(&mut self, warning: String) {
+        if let Some(told) = &self.told {
+            told(&warning);
+        }
+        self.all.push(warning);
+    }
+}
+
 /// How a chart is rendered. The default is `helm template` without flags.
 #[derive(Clone, Default)]
 #[non_exhaustive]
@@ -133,6 +153,9 @@ pub struct RenderOptions {
     pub lookup: Option<Arc<dyn Lookup>>,
     /// What works on the manifests before they are handed out.
     pub post_render: Option<Arc<dyn PostRender>>,
+    /// What is told of all that is odd and does no harm as it comes up, so that it is heard of where the render fails
+    /// later; [`Rendered::warnings`] has it too.
+    pub on_warning: Option<Arc<OnWarning>>,
     /// What random functions start from; the same seed gives the same output.
     pub seed: u64,
     /// What `now` returns.
@@ -256,7 +279,7 @@ impl Hook {
 #[derive(Clone, Debug)]
 pub struct Crd {
     source: String,
-    data: Arc<[u8]>,
+    data: FileData,
 }
 
 impl Crd {
@@ -326,12 +349,20 @@ pub fn render(chart: &Chart, values: &Values, options: &RenderOptions) -> Result
     let helm = options.helm_version;
     check_installable(chart, helm)?;
     check_release_name(&options.release.name)?;
-    let mut charts = Charts::resolve(chart, values, helm).map_err(|error| match error {
-        error @ Error::NotATable { .. } => Error::Dependencies {
-            source: Box::new(error),
-        },
-        error => error,
-    })?;
+    let mut warnings = Warnings {
+        told: options.on_warning.clone(),
+        all: Vec::new(),
+    };
+    for warning in chart.warnings() {
+        warnings.push(warning.clone());
+    }
+    let mut charts =
+        Charts::resolve(chart, values, helm, warnings).map_err(|error| match error {
+            error @ Error::NotATable { .. } => Error::Dependencies {
+                source: Box::new(error),
+            },
+            error => error,
+        })?;
     let coalesced = charts.lay_over(Charts::ROOT, go::node_map(values.nodes()), Mode::Coalesce)?;
     if !options.skip_schema_validation {
         charts.validate(&coalesced)?;
@@ -340,21 +371,20 @@ pub fn render(chart: &Chart, values: &Values, options: &RenderOptions) -> Result
     let program = Program::new(&charts, &coalesced, options);
     let mut files = program.execute(chart, &mut engine::start(options))?;
     let notes = take_notes(&mut files, &charts, options);
-    let mut warnings = chart.warnings().to_vec();
-    warnings.extend(charts.take_warnings());
+    let mut warnings = std::mem::take(&mut charts.warnings);
     let mut rendered = Rendered {
         manifests: Vec::new(),
         hooks: Vec::new(),
         crds: Vec::new(),
         notes,
-        warnings,
+        warnings: Vec::new(),
         post_rendered: None,
         helm_version: helm,
         include_crds: options.include_crds,
         no_hooks: options.no_hooks,
         skip_tests: options.skip_tests,
     };
-    rendered.sort(files)?;
+    rendered.sort(files, &mut warnings)?;
     collect_crds(&charts, Charts::ROOT, &mut rendered.crds);
     if let Some(post_render) = &options.post_render {
         let mut text = String::new();
@@ -364,6 +394,7 @@ pub fn render(chart: &Chart, values: &Values, options: &RenderOptions) -> Result
             .map_err(|source| Error::PostRender { source })?;
         rendered.post_rendered = Some(text);
     }
+    rendered.warnings = warnings.all;
     Ok(rendered)
 }
 
@@ -490,7 +521,7 @@ fn collect_crds(charts: &Charts, id: ChartId, crds: &mut Vec<Crd>) {
         if file.name.starts_with("crds/") && is_manifest {
             crds.push(Crd {
                 source: format!("{path}/{}", file.name),
-                data: Arc::clone(&file.data),
+                data: file.data.clone(),
             });
         }
     }
@@ -501,7 +532,7 @@ fn collect_crds(charts: &Charts, id: ChartId, crds: &mut Vec<Crd>) {
 
 impl Rendered {
     /// Splits the rendered files into documents and puts these in order.
-    fn sort(&mut self, mut files: Vec<RenderedFile>) -> Result<(), Error> {
+    fn sort(&mut self, mut files: Vec<RenderedFile>, warnings: &mut Warnings) -> Result<(), Error> {
         let helm = self.helm_version;
         let splitting = Splitting::of(helm);
         files.sort_by(|a, b| a.name.cmp(&b.name));
@@ -520,7 +551,7 @@ impl Rendered {
                     file: file.name.clone(),
                     reason,
                 })?;
-                self.add(part, head);
+                self.add(part, head, warnings);
             }
         }
         self.manifests
@@ -530,15 +561,14 @@ impl Rendered {
         Ok(())
     }
 
-    fn add(&mut self, part: Part, head: Head) {
+    fn add(&mut self, part: Part, head: Head, warnings: &mut Warnings) {
         let Head { kind, name, hook } = head;
         let Some(hook) = hook else {
             self.manifests.push(Manifest { part, kind });
             return;
         };
         let Some(events) = hook.events() else {
-            self.warnings
-                .push(format!("info: skipping unknown hook: {:?}", hook.events));
+            warnings.push(format!("info: skipping unknown hook: {:?}", hook.events));
             return;
         };
         self.hooks.push(Hook {

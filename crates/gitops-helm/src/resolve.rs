@@ -13,6 +13,7 @@ use gitops_template::{Map, Str, Value};
 
 use crate::coalesce::Mode;
 use crate::metadata::Dependency;
+use crate::render::Warnings;
 use crate::values::Values;
 use crate::{Chart, Error, HelmVersion, go};
 
@@ -25,7 +26,7 @@ pub(crate) struct Charts {
     pub(crate) helm: HelmVersion,
     charts: Vec<Instance>,
     requirements: Vec<Dependency>,
-    warnings: Vec<String>,
+    pub(crate) warnings: Warnings,
 }
 
 /// One use of a chart.
@@ -64,12 +65,13 @@ impl Charts {
         chart: &Chart,
         values: &Values,
         helm: HelmVersion,
+        warnings: Warnings,
     ) -> Result<Self, Error> {
         let mut charts = Self {
             helm,
             charts: Vec::new(),
             requirements: Vec::new(),
-            warnings: Vec::new(),
+            warnings,
         };
         charts.add(chart, None)?;
         charts.enable(Self::ROOT, &go::node_map(values.nodes()), "")?;
@@ -131,11 +133,6 @@ impl Charts {
 
     pub(crate) fn warn(&mut self, warning: String) {
         self.warnings.push(warning);
-    }
-
-    /// Takes the warnings that have come up.
-    pub(crate) fn take_warnings(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.warnings)
     }
 
     /// Returns a requirement.

@@ -130,7 +130,7 @@ fn show_compile_error(error: &CompileError) -> String {
 /// Shows an error with its causes, one a line, each indented by how deep it is.
 fn show(error: &ValidationError<'_, '_>) -> String {
     let mut out = String::new();
-    show_into(error, error.schema_url, None, 0, &mut out);
+    show_into(error, error.schema_url, None, "", 0, &mut out);
     out
 }
 
@@ -147,14 +147,28 @@ fn show_into(
     error: &ValidationError<'_, '_>,
     from: &str,
     parent: Option<&ErrorKind<'_, '_>>,
+    parent_place: &str,
     mut indent: usize,
     out: &mut String,
 ) {
+    // The original leaves off where a format is wrong, this validator goes on.
+    if matches!(error.kind, ErrorKind::Group)
+        && let Some(first) = error.causes.first()
+        && matches!(first.kind, ErrorKind::Format { .. })
+        && first.schema_url == error.schema_url
+        && first.instance_location.to_string() == error.instance_location.to_string()
+    {
+        return show_into(first, from, parent, parent_place, indent, out);
+    }
     for (message, place) in left_out(error, from, parent) {
         start_line(indent, out);
         out.push_str(&format!("at {}: {message}", quote(&place)));
         indent += 1;
     }
+    let place = match &error.kind {
+        ErrorKind::PropertyName { .. } => place_of_map(error, from, parent_place),
+        _ => error.instance_location.to_string(),
+    };
     let is_reference = matches!(error.kind, ErrorKind::Reference { .. });
     if !(is_reference && error.causes.len() == 1) {
         start_line(indent, out);
@@ -170,8 +184,7 @@ fn show_into(
                 quote(&url)
             ));
         } else {
-            let place = quote(&error.instance_location.to_string());
-            out.push_str(&format!("at {place}: {}", message(&error.kind)));
+            out.push_str(&format!("at {}: {}", quote(&place), message(&error.kind)));
         }
     }
     let from = match &error.kind {
@@ -179,8 +192,27 @@ fn show_into(
         _ => error.schema_url,
     };
     for cause in &error.causes {
-        show_into(cause, from, Some(&error.kind), indent, out);
+        show_into(cause, from, Some(&error.kind), &place, indent, out);
     }
+}
+
+/// Returns the place of the map whose property has a wrong name. The validator leaves it out; it follows from the way
+/// through the schema.
+fn place_of_map(error: &ValidationError<'_, '_>, from: &str, parent_place: &str) -> String {
+    let mut place = parent_place.to_owned();
+    let Some(way) = error.schema_url.strip_prefix(from) else {
+        return place;
+    };
+    let mut parts = way.trim_start_matches('#').split('/').skip(1);
+    while let Some(keyword) = parts.next() {
+        if keyword == "properties"
+            && let Some(name) = parts.next()
+        {
+            place.push('/');
+            place.push_str(name);
+        }
+    }
+    place
 }
 
 /// The errors of `allOf` and its like that the validator leaves out because they have one cause only, and that

@@ -1,10 +1,10 @@
 //! Charts in memory, and what hosts do with them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use gitops_helm::{
-    Action, Chart, Error, HelmVersion, HookEvent, Lookup, PostRender, RenderOptions, Rendered,
-    Values, render,
+    Action, Chart, Error, HelmVersion, HookEvent, KubeVersion, Lookup, PostRender, RenderOptions,
+    Rendered, Values, render,
 };
 use gitops_manifest::{MemoryTree, Value};
 
@@ -411,4 +411,108 @@ fn helm_4_splits_and_sorts_by_its_own_rules() {
     let webhooks = "ValidatingWebhookConfiguration";
     assert_eq!(kinds(HelmVersion::V3), ["APIService", "Abc", webhooks]);
     assert_eq!(kinds(HelmVersion::V4), ["APIService", webhooks, "Abc"]);
+}
+
+#[test]
+fn the_version_of_kubernetes_is_a_struct_where_it_was_copied() {
+    // The methods of the version need its address, which a copy of it does not have.
+    let copies = r#"a: |
+  {{ .Capabilities.KubeVersion }} {{ .Capabilities.KubeVersion.Version }} {{ .Capabilities.KubeVersion.String }} {{ .Capabilities.KubeVersion.GitVersion }} {{ toJson .Capabilities.KubeVersion }}
+  {{ $v := .Capabilities.KubeVersion }}{{ $v }} {{ with $v }}{{ . }}{{ end }} {{ print $v }} {{ toString $v }} {{ quote $v }}
+  {{ $v | squote }} {{ cat $v }} {{ html $v }} {{ default "a" $v }} {{ join "," (list $v) }} {{ dict "a" $v }}
+  {{ printf "%+v %s %q %#v" $v $v $v $v }}
+  {{ printf "%v" .Capabilities | trunc 34 }}
+"#;
+    let want = r#"---
+# Source: web/templates/a.yaml
+a: |
+  v1.31.4 v1.31.4 v1.31.4 v1.31.4 {"Version":"v1.31.4","Major":"1","Minor":"31"}
+  v1.31.4 v1.31.4 {v1.31.4 1 31} {v1.31.4 1 31} "{v1.31.4 1 31}"
+  '{v1.31.4 1 31}' {v1.31.4 1 31} {v1.31.4 1 31} {v1.31.4 1 31} {v1.31.4 1 31} map[a:{v1.31.4 1 31}]
+  {Version:v1.31.4 Major:1 Minor:31} {v1.31.4 1 31} {"v1.31.4" "1" "31"} chartutil.KubeVersion{Version:"v1.31.4", Major:"1", Minor:"31"}
+  &{{v1.31.4 1 31} [v1 admissionregi
+"#;
+    let mut options = RenderOptions::default();
+    options.capabilities.kube_version = KubeVersion::parse("v1.31.4-gke.5").expect("a version");
+    let rendered = |template| {
+        try_render(&[("templates/a.yaml", template)], &options)
+            .expect("a proper chart")
+            .to_yaml()
+    };
+    assert_eq!(rendered(copies), want);
+    // What a pointer points at is printed without a sign for that.
+    let itself = rendered("a: {{ .Capabilities }}");
+    assert!(
+        itself.contains("\na: {{v1.31.4 1 31} [v1 admissionregistration.k8s.io/v1 "),
+        "{itself}"
+    );
+}
+
+#[test]
+fn where_a_format_is_wrong_nothing_else_is_said_of_it() {
+    let schema = r#"{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object",
+        "properties": {"s": {"type": "string", "minLength": 5, "pattern": "^x", "format": "email"}}}"#;
+    let output = text(&[
+        ("values.schema.json", schema),
+        ("values.yaml", "s: xa\n"),
+        ("templates/a.yaml", "kind: X\n"),
+    ]);
+    let want = "Error: values don't meet the specifications of the schema(s) in the following chart(s):\n\
+                web:\n- at '/s': 'xa' is not valid email: missing @\n\n";
+    assert_eq!(output.trim_end(), want.trim_end());
+}
+
+#[test]
+fn warnings_are_told_where_the_render_fails_too() {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&told);
+    let mut options = RenderOptions::default();
+    options.on_warning = Some(Arc::new(move |warning: &str| {
+        let mut told = heard.lock().expect("not poisoned");
+        told.push(warning.to_owned());
+    }));
+    let metadata = "apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies:\n\
+                    - {name: sub, version: 1.0.0, condition: sub.on, import-values: [{child: no, parent: q}]}\n";
+    let files = [
+        ("Chart.yaml", metadata),
+        ("values.yaml", "sub: {on: maybe}\n"),
+        (
+            "charts/sub/Chart.yaml",
+            "apiVersion: v2\nname: sub\nversion: 1.0.0\n",
+        ),
+        ("templates/a.yaml", "{{ fail \"no\" }}"),
+    ];
+    let error = try_render(&files, &options).expect_err("the template fails");
+    assert_eq!(
+        error.helm_text(),
+        "execution error at (web/templates/a.yaml:1:3): no"
+    );
+    assert_eq!(
+        *told.lock().expect("not poisoned"),
+        [
+            "Warning: Condition path 'sub.on' for chart sub returned non-bool value",
+            "Warning: ImportValues missing table from chart sub: \"no\" is not a table",
+        ]
+    );
+}
+
+#[test]
+fn violations_of_a_schema_come_in_order() {
+    let schema = r#"{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object",
+        "properties": {"b": {"type": "integer"}, "a": {"type": "integer"},
+            "c": {"propertyNames": {"maxLength": 2}}}}"#;
+    let output = text(&[
+        ("values.schema.json", schema),
+        ("values.yaml", "b: x\na: x\nc: {longname: 1}\n"),
+        ("templates/a.yaml", "kind: X\n"),
+    ]);
+    let want = "\
+Error: values don't meet the specifications of the schema(s) in the following chart(s):
+web:
+- at '/a': got string, want integer
+- at '/b': got string, want integer
+- at '/c': invalid propertyName 'longname'
+  - at '': maxLength: got 8, want 2
+";
+    assert_eq!(output.trim_end(), want.trim_end());
 }

@@ -5,6 +5,7 @@
 mod args;
 
 use std::io::Write as _;
+use std::mem::ManuallyDrop;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -15,8 +16,10 @@ fn main() -> ExitCode {
     };
     let folder = Path::new("");
     let outcome = invocation.values(folder).and_then(|values| {
-        let chart = invocation.load(folder)?;
-        invocation.render(&chart, &values)
+        // The process ends with the render: what the chart holds need not be given back piece by piece.
+        let chart = ManuallyDrop::new(invocation.load(folder)?);
+        let (output, rendered) = invocation.render(&chart, &values)?;
+        Ok((output, ManuallyDrop::new(rendered)))
     });
     match outcome {
         Ok((output, rendered)) => {

@@ -1,7 +1,7 @@
 //! Rendered text on its way to manifests: split, skimmed, sorted.
 #![no_main]
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use gitops_helm::{Chart, ChartFile, HelmVersion, RenderOptions, Values, render};
 use libfuzzer_sys::fuzz_target;
@@ -12,7 +12,7 @@ fn chart() -> &'static Chart {
     CHART.get_or_init(|| {
         let file = |name: &str, text: &str| ChartFile {
             name: name.to_owned(),
-            data: Arc::from(text.as_bytes()),
+            data: text.into(),
         };
         Chart::from_files(vec![
             file("Chart.yaml", "apiVersion: v2\nname: fuzz\nversion: 1.0.0\n"),
