@@ -241,6 +241,34 @@ fn it_fails_as_helm_fails() {
             &["c", "--no-hooks=maybe"],
             "invalid argument \"maybe\" for \"--no-hooks\" flag: strconv.ParseBool: parsing \"maybe\": invalid syntax".into(),
         ),
+        (
+            &["c", "--timeout", "x"],
+            "invalid argument \"x\" for \"--timeout\" flag: time: invalid duration \"x\"".into(),
+        ),
+        (
+            &["c", "--timeout", "5"],
+            "invalid argument \"5\" for \"--timeout\" flag: time: missing unit in duration \"5\"".into(),
+        ),
+        (
+            &["c", "--timeout=1m2x"],
+            "invalid argument \"1m2x\" for \"--timeout\" flag: time: unknown unit \"x\" in duration \"1m2x\"".into(),
+        ),
+        (
+            &["c", "--burst-limit", "x"],
+            "invalid argument \"x\" for \"--burst-limit\" flag: strconv.ParseInt: parsing \"x\": invalid syntax".into(),
+        ),
+        (
+            &["c", "--qps", "x"],
+            "invalid argument \"x\" for \"--qps\" flag: strconv.ParseFloat: parsing \"x\": invalid syntax".into(),
+        ),
+        (
+            &["c", "-l", "a"],
+            "invalid argument \"a\" for \"-l, --labels\" flag: a must be formatted as key=value".into(),
+        ),
+        (
+            &["c", "--post-renderer", "./notgz.yaml"],
+            "invalid argument \"./notgz.yaml\" for \"--post-renderer\" flag: unable to find binary at ./notgz.yaml: exec: \"./notgz.yaml\": permission denied".into(),
+        ),
         (&["c", "-f", "nofile.yaml"], "open nofile.yaml: no such file or directory".into()),
         (&["c", "--values", "c"], "read c: is a directory".into()),
         (&["n", "c", "--generate-name"], "cannot set --generate-name and also specify a name".into()),
@@ -484,6 +512,32 @@ fn charts_come_from_repositories_and_addresses() {
         let ended = template(path, arguments);
         assert_eq!((ended.code, ended.err), (1, message));
     }
+    for (arguments, message) in [
+        (
+            &["c", "--repo", &format!("{url}/none")][..],
+            format!(
+                "Error: looks like \"{url}/none\" is not a valid chart repository or cannot be reached: \
+                 failed to fetch {url}/none/index.yaml : 404 Not Found\n"
+            ),
+        ),
+        (
+            &[&format!("{url}/none.tgz")],
+            format!("Error: failed to fetch {url}/none.tgz : 404 Not Found\n"),
+        ),
+    ] {
+        let ended = template(path, arguments);
+        assert_eq!((ended.code, ended.err), (1, message));
+    }
+    let ended = template(path, &["shop", "d", "--no-hooks", "--repo", &url]);
+    assert_eq!(
+        (ended.out.as_str(), ended.err),
+        (
+            want.as_str(),
+            format!(
+                "WARN local chart found in current working directory. repository url ignored chart=d repository={url}\n"
+            )
+        )
+    );
     let ended = template(path, &["x", "--repo", "http://127.0.0.1:1"]);
     let begin = "Error: looks like \"http://127.0.0.1:1\" is not a valid chart repository or cannot be reached: ";
     assert!(

@@ -11,15 +11,23 @@ enum Takes {
     Optional,
     /// Values, separated by commas, with quotes as in CSV.
     List,
+    /// A whole number.
+    Int,
+    /// A number.
+    Float,
+    /// A length of time, such as `5m30s`.
+    Duration,
+    /// Pairs such as `a=b,c=d`.
+    Pairs,
 }
 
-use Takes::{Bool, List, Optional, Text};
+use Takes::{Bool, Duration, Float, Int, List, Optional, Pairs, Text};
 
 /// The flags of `helm template`: name, letter, what it takes.
 const FLAGS: &[(&str, Option<char>, Takes)] = &[
     ("api-versions", Some('a'), List),
     ("atomic", None, Bool),
-    ("burst-limit", None, Text),
+    ("burst-limit", None, Int),
     ("ca-file", None, Text),
     ("cert-file", None, Text),
     ("create-namespace", None, Bool),
@@ -49,7 +57,7 @@ const FLAGS: &[(&str, Option<char>, Takes)] = &[
     ("kube-token", None, Text),
     ("kube-version", None, Text),
     ("kubeconfig", None, Text),
-    ("labels", Some('l'), Text),
+    ("labels", Some('l'), Pairs),
     ("name-template", None, Text),
     ("namespace", Some('n'), Text),
     ("no-hooks", None, Bool),
@@ -59,7 +67,7 @@ const FLAGS: &[(&str, Option<char>, Takes)] = &[
     ("plain-http", None, Bool),
     ("post-renderer", None, Text),
     ("post-renderer-args", None, Text),
-    ("qps", None, Text),
+    ("qps", None, Float),
     ("registry-config", None, Text),
     ("release-name", None, Bool),
     ("render-subchart-notes", None, Bool),
@@ -77,7 +85,7 @@ const FLAGS: &[(&str, Option<char>, Takes)] = &[
     ("skip-schema-validation", None, Bool),
     ("skip-tests", None, Bool),
     ("take-ownership", None, Bool),
-    ("timeout", None, Text),
+    ("timeout", None, Duration),
     ("username", None, Text),
     ("validate", None, Bool),
     ("values", Some('f'), List),
@@ -175,18 +183,37 @@ impl Flags {
         (name, letter, takes): (&'static str, Option<char>, Takes),
         value: String,
     ) -> Result<(), String> {
+        let wrong = |why: String| {
+            let shown = match letter {
+                Some(letter) => format!("-{letter}, --{name}"),
+                None => format!("--{name}"),
+            };
+            Err(format!(
+                "invalid argument {value:?} for {shown:?} flag: {why}"
+            ))
+        };
+        let syntax = |what: &str| format!("strconv.{what}: parsing {value:?}: invalid syntax");
+        match takes {
+            Int if value.parse::<i64>().is_err() => return wrong(syntax("ParseInt")),
+            Float if value.parse::<f32>().is_err() => return wrong(syntax("ParseFloat")),
+            Duration => {
+                if let Err(why) = duration(&value) {
+                    return wrong(format!("time: {why} duration {value:?}"));
+                }
+            }
+            // One sign of equality makes one pair, commas and all.
+            Pairs if value.matches('=').count() != 1 => {
+                if let Some(odd) = items(&value).iter().find(|pair| !pair.contains('=')) {
+                    return wrong(format!("{odd} must be formatted as key=value"));
+                }
+            }
+            _ => {}
+        }
         match takes {
             Bool => {
-                let value = boolean(&value).ok_or_else(|| {
-                    let shown = match letter {
-                        Some(letter) => format!("-{letter}, --{name}"),
-                        None => format!("--{name}"),
-                    };
-                    format!(
-                        "invalid argument {value:?} for {shown:?} flag: strconv.ParseBool: parsing {value:?}: \
-                         invalid syntax"
-                    )
-                })?;
+                let Some(value) = boolean(&value) else {
+                    return wrong(syntax("ParseBool"));
+                };
                 self.given.push((name, value.to_string()));
             }
             List => {
@@ -194,7 +221,7 @@ impl Flags {
                     self.given.push((name, item));
                 }
             }
-            Text | Optional => self.given.push((name, value)),
+            Text | Optional | Int | Float | Duration | Pairs => self.given.push((name, value)),
         }
         Ok(())
     }
@@ -214,6 +241,34 @@ impl Flags {
     pub(super) fn is_on(&self, name: &str) -> bool {
         self.text(name) == "true"
     }
+}
+
+/// Reads a length of time as Go does: numbers with their units, one behind the other. Says what is wrong with it.
+fn duration(text: &str) -> Result<(), String> {
+    let invalid = || Err("invalid".to_owned());
+    let mut rest = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if rest == "0" {
+        return Ok(());
+    }
+    if rest.is_empty() {
+        return invalid();
+    }
+    while !rest.is_empty() {
+        let of_number = |c: char| c.is_ascii_digit() || c == '.';
+        let after = rest.trim_start_matches(of_number);
+        let number = &rest[..rest.len() - after.len()];
+        if number.matches('.').count() > 1 || !number.contains(|c: char| c.is_ascii_digit()) {
+            return invalid();
+        }
+        let end = after.find(of_number).unwrap_or(after.len());
+        match &after[..end] {
+            "" => return Err("missing unit in".to_owned()),
+            "ns" | "us" | "\u{b5}s" | "\u{3bc}s" | "ms" | "s" | "m" | "h" => {}
+            unit => return Err(format!("unknown unit {unit:?} in")),
+        }
+        rest = &after[end..];
+    }
+    Ok(())
 }
 
 fn boolean(text: &str) -> Option<bool> {

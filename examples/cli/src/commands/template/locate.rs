@@ -107,6 +107,12 @@ pub(super) fn locate(flags: &Flags, name: &str) -> Result<Located, String> {
     };
     let repository = flags.text("repo");
     if Path::new(name).exists() {
+        if !repository.is_empty() {
+            eprintln!(
+                "WARN local chart found in current working directory. repository url ignored chart={name} \
+                 repository={repository}"
+            );
+        }
         return local(Path::new(name));
     }
     if name.starts_with(['/', '.']) {
@@ -121,11 +127,11 @@ pub(super) fn locate(flags: &Flags, name: &str) -> Result<Located, String> {
     if name.starts_with("oci://") {
         let source = source(Some(own));
         let wanted = SourceRef::git(name, version);
-        return fetched(&source, &wanted).map_err(|error| error_chain(&error));
+        return fetched(&source, &wanted).map_err(|error| told(&error));
     }
     if name.starts_with("https://") || name.starts_with("http://") {
         let source = source(Some(own));
-        let bytes = wait(source.fetch(name)).map_err(|error| error_chain(&error))?;
+        let bytes = wait(source.fetch(name)).map_err(|error| told(&error))?;
         return packed(&bytes);
     }
     let Some((short, chart)) = name.split_once('/') else {
@@ -141,7 +147,7 @@ pub(super) fn locate(flags: &Flags, name: &str) -> Result<Located, String> {
             "chart {chart:?} matching {version} not found in {short} index. (try 'helm repo update'): {}",
             error_chain(&error)
         ),
-        other => error_chain(&other),
+        other => told(&other),
     })
 }
 
@@ -219,8 +225,36 @@ fn repository_error(error: &SourceError, url: &str, chart: &str, version: &str) 
         SourceError::Unreachable { source, .. } => format!(
             "looks like {url:?} is not a valid chart repository or cannot be reached: {source}"
         ),
-        other => error_chain(other),
+        SourceError::Invalid { source, .. } | SourceError::AccessDenied { source, .. } => {
+            let why = told(error);
+            let reason = source.to_string();
+            if reason.contains("/index.yaml answers ") || reason.starts_with("the index ") {
+                let why = if why.starts_with("failed to fetch ") {
+                    why
+                } else {
+                    reason
+                };
+                format!(
+                    "looks like {url:?} is not a valid chart repository or cannot be reached: {why}"
+                )
+            } else {
+                why
+            }
+        }
+        other => told(other),
     }
+}
+
+/// Says what went wrong with a source; answers of servers in Helm's words.
+pub(super) fn told(error: &SourceError) -> String {
+    let text = error_chain(error);
+    if let Some((before, status)) = text.split_once(" answers ")
+        && status.starts_with(|c: char| c.is_ascii_digit())
+        && let Some(url) = before.rsplit(' ').next()
+    {
+        return format!("failed to fetch {url} : {status}");
+    }
+    text
 }
 
 /// A repository that Helm was told of.

@@ -5,6 +5,7 @@ pub(crate) mod locate;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use gitops::helm::{
 };
 use gitops::manifest::{MemoryTree, Value};
 use gitops::memory::SimClock;
-use gitops::{Clock as _, SystemClock, error_chain};
+use gitops::{Clock as _, SystemClock};
 
 use flags::Flags;
 use locate::{Located, locate, reason, repositories, source};
@@ -124,10 +125,11 @@ fn template(arguments: &[String]) -> Result<(), String> {
     if output.is_empty() {
         options.post_render = post_renderer.clone().map(|p| p as Arc<dyn PostRender>);
     }
-    let rendered = render(&chart, &values, &options).map_err(|error| hint(&flags, &error))?;
-    for warning in &rendered.warnings {
-        eprintln!("{warning}");
-    }
+    options.on_warning = Some(Arc::new(|warning| eprintln!("{warning}")));
+    // The process ends with the render: what it holds need not be given back piece by piece.
+    let chart = ManuallyDrop::new(chart);
+    let rendered = render(&chart, &values, &options).map(ManuallyDrop::new);
+    let rendered = rendered.map_err(|error| hint(&flags, &error))?;
     if output.is_empty() {
         return print(&shown(&flags, &rendered)?);
     }
@@ -249,7 +251,7 @@ fn read(file: &str) -> Result<Vec<u8>, String> {
         return Ok(bytes);
     }
     if file.starts_with("http://") || file.starts_with("https://") {
-        let bytes = wait(source(None).fetch(file)).map_err(|error| error_chain(&error))?;
+        let bytes = wait(source(None).fetch(file)).map_err(|error| locate::told(&error))?;
         return Ok(bytes.to_vec());
     }
     fs::read(file).map_err(|error| {
@@ -363,6 +365,19 @@ fn write(
     Ok(said)
 }
 
+/// Whether the mode of a file lets it be run.
+#[cfg(unix)]
+fn is_executable(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::metadata(path).is_ok_and(|data| data.permissions().mode() & 0o111 != 0)
+}
+
+/// Whether the mode of a file lets it be run: elsewhere its name decides.
+#[cfg(not(unix))]
+fn is_executable(path: &Path) -> bool {
+    path.is_file()
+}
+
 /// The program behind `--post-renderer`.
 struct PostRenderer {
     program: PathBuf,
@@ -381,10 +396,13 @@ impl PostRenderer {
             let path = std::env::var_os("PATH").unwrap_or_default();
             std::env::split_paths(&path)
                 .map(|folder| folder.join(name))
-                .find(|path| path.is_file())
+                .find(|path| path.is_file() && is_executable(path))
         };
+        let found = found.filter(|path| is_executable(path));
         let Some(found) = found else {
-            let why = if name.contains('/') {
+            let why = if name.contains('/') && Path::new(name).is_file() {
+                format!("exec: {name:?}: permission denied")
+            } else if name.contains('/') {
                 format!("exec: {name:?}: stat {name}: no such file or directory")
             } else {
                 format!("exec: {name:?}: executable file not found in $PATH")
