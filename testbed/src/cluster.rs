@@ -115,6 +115,21 @@ impl Testbed {
         Self::or_skip(started)
     }
 
+    /// Starts another control plane with the keys of this one, whose users it knows: an API server that this one can
+    /// hand requests on to, by an `APIService`.
+    ///
+    /// # Panics
+    /// Where it does not start, and on the cluster of `KUBECONFIG_TESTBED`.
+    pub async fn start_behind(&self) -> Self {
+        let own = self
+            .own("starting another one behind it")
+            .unwrap_or_else(|error| panic!("{}", error.chain()));
+        let (program, keys) = (own.program.clone(), own.folder.path().join("keys"));
+        let started = tokio::task::spawn_blocking(move || Self::try_own(&program, Some(&keys)));
+        let started = started.await.expect("starting does not panic");
+        started.unwrap_or_else(|error| panic!("the testbed: {}", error.chain()))
+    }
+
     fn or_skip<T, E: std::borrow::Borrow<Error>>(started: Result<T, E>) -> Option<T> {
         match started {
             Ok(testbed) => Some(testbed),
@@ -139,12 +154,15 @@ impl Testbed {
                 own: None,
             });
         }
-        let program = programs::controlplane()?;
+        Self::try_own(&programs::controlplane()?, None)
+    }
+
+    fn try_own(program: &Path, keys: Option<&Path>) -> Result<Self> {
         // A port may be taken between finding it and listening on it.
         let mut attempts = 3;
         loop {
             attempts -= 1;
-            match Self::start_own(&program) {
+            match Self::start_own(program, keys) {
                 Err(Error::Ended { log, .. })
                     if attempts > 0 && log.contains("address already in use") => {}
                 started => return started,
@@ -152,7 +170,8 @@ impl Testbed {
         }
     }
 
-    fn start_own(program: &Path) -> Result<Self> {
+    /// Starts a control plane, with the keys of a folder or with its own.
+    fn start_own(program: &Path, given: Option<&Path>) -> Result<Self> {
         let folder = tempfile::Builder::new()
             .prefix("testbed-")
             .tempdir()
@@ -166,7 +185,10 @@ impl Testbed {
         fs::create_dir_all(&logs).map_err(Error::file("creating", &logs))?;
         let keys = home.join("keys");
         fs::create_dir(&keys).map_err(Error::file("creating", &keys))?;
-        run(program, "certificates", &["--folder", &text(&keys)])?;
+        match given {
+            Some(given) => copy_files(given, &keys)?,
+            None => run(program, "certificates", &["--folder", &text(&keys)])?,
+        }
 
         let [etcd_port, peer_port, port] = free_ports();
         let server = format!("https://127.0.0.1:{port}");
@@ -439,6 +461,11 @@ impl Testbed {
         own.lock().others.iter_mut().try_for_each(Process::start)
     }
 
+    /// Returns the process id of the API server, while it runs and is ours.
+    pub fn api_server_id(&self) -> Option<u32> {
+        self.own.as_ref()?.lock().api_server.id()
+    }
+
     /// Kills the API server and starts it again.
     ///
     /// # Errors
@@ -624,6 +651,15 @@ async fn post(
         .body(object.to_string().into_bytes())
         .expect("the path is a path");
     client.request_text(request).await.map(drop)
+}
+
+fn copy_files(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(from).map_err(Error::file("reading", from))? {
+        let path = entry.map_err(Error::file("reading", from))?.path();
+        let name = path.file_name().unwrap_or_default();
+        fs::copy(&path, to.join(name)).map_err(Error::file("copying", &path))?;
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<String> {

@@ -96,6 +96,11 @@ impl Process {
         self.child.is_some()
     }
 
+    /// Returns the process id, while the program runs.
+    pub(crate) fn id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// Sends a signal by name.
     pub(crate) fn signal(&self, signal: &str) -> Result<()> {
         let Some(child) = &self.child else {

@@ -1,5 +1,6 @@
 //! Tests of the crate, with a server that says what a test wants it to say, and with a real one.
 
+mod aggregation;
 mod connect;
 mod discovery;
 mod fake;

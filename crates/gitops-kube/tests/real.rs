@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use futures::StreamExt as _;
+use futures::future::join_all;
 use futures::stream::BoxStream;
 use gitops_core::{
     ApplyMode, ApplyOptions, DeleteOptions, Effect, Precondition, Propagation, Scope, SystemClock,
@@ -16,27 +17,27 @@ use gitops_manifest::{GroupKind, Object, ObjectKey, Value};
 use serde_json::json;
 use testbed::Testbed;
 
-async fn connect(testbed: &Testbed, options: KubeOptions) -> KubeTarget {
+pub(crate) async fn connect(testbed: &Testbed, options: KubeOptions) -> KubeTarget {
     let config = kubeconfig(testbed.kubeconfig(), None, Commands::Refuse)
         .await
         .unwrap();
     KubeTarget::connect(config, options).unwrap()
 }
 
-fn map(namespace: &str, name: &str, x: &str) -> Object {
+pub(crate) fn map(namespace: &str, name: &str, x: &str) -> Object {
     let map = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}, "data": {"x": x},
     });
     Object::try_from(map).unwrap()
 }
 
-fn maps_of(namespace: &str) -> Scope {
+pub(crate) fn maps_of(namespace: &str) -> Scope {
     Scope::all()
         .with_namespaces([namespace])
         .with_kinds([GroupKind::new("", "ConfigMap")])
 }
 
-fn manager() -> ApplyOptions {
+pub(crate) fn manager() -> ApplyOptions {
     ApplyOptions::server_side("test")
 }
 
@@ -81,7 +82,8 @@ async fn the_contract_holds_while_everything_is_watched() {
     }
     // What was followed is what there is, once all has come.
     let mut difference = String::new();
-    for _ in 0..100 {
+    let begin = std::time::Instant::now();
+    while begin.elapsed() < Duration::from_secs(120) {
         let more =
             tokio::time::timeout(Duration::from_millis(200), take(&mut watch, &mut state)).await;
         if more.is_ok() {
@@ -118,7 +120,7 @@ async fn take(
 }
 
 /// Waits for an event of an object.
-async fn event_of(
+pub(crate) async fn event_of(
     watch: &mut BoxStream<'static, Result<WatchEvent, TargetError>>,
     wanted: &ObjectKey,
 ) -> WatchEvent {
@@ -135,7 +137,7 @@ async fn event_of(
             }
         }
     };
-    let event = tokio::time::timeout(Duration::from_secs(60), wait).await;
+    let event = tokio::time::timeout(Duration::from_secs(120), wait).await;
     event.unwrap_or_else(|_| panic!("nothing was heard of {wanted}"))
 }
 
@@ -425,6 +427,134 @@ async fn warnings_of_the_server_are_told() {
     );
 }
 
+/// Makes a service account that may do everything, and returns a token of it.
+async fn token_of(testbed: &Testbed, name: &str) -> String {
+    let target = connect(testbed, KubeOptions::default()).await;
+    let account = json!({
+        "apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "default"},
+    });
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": name},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": "default"}],
+    });
+    for object in [account, binding] {
+        let object = Object::try_from(object).unwrap();
+        target.apply(&object, &manager()).await.unwrap();
+    }
+    let path = format!("/api/v1/namespaces/default/serviceaccounts/{name}/token");
+    let asked =
+        json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}});
+    let request = http::Request::post(path)
+        .header("content-type", "application/json")
+        .body(asked.to_string().into_bytes())
+        .unwrap();
+    let client = testbed.client().await;
+    let answer: serde_json::Value = client.request(request).await.unwrap();
+    answer["status"]["token"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_has_too_much_to_do_is_waited_for() {
+    // Priority and fairness with no room for one user: while one of his requests is carried out, the others are refused
+    // with 429 and Retry-After.
+    let Some(testbed) = Testbed::start().await else {
+        return;
+    };
+    let target = connect(&testbed, KubeOptions::default()).await;
+    let namespace = testbed.namespace("busy").await;
+    let api = "flowcontrol.apiserver.k8s.io/v1";
+    let level = json!({
+        "apiVersion": api, "kind": "PriorityLevelConfiguration", "metadata": {"name": "closed"},
+        "spec": {"type": "Limited", "limited": {
+            "nominalConcurrencyShares": 0, "lendablePercent": 0, "borrowingLimitPercent": 0,
+            "limitResponse": {"type": "Reject"},
+        }},
+    });
+    let flow = json!({
+        "apiVersion": api, "kind": "FlowSchema", "metadata": {"name": "closed"},
+        "spec": {
+            "priorityLevelConfiguration": {"name": "closed"}, "matchingPrecedence": 2,
+            "rules": [{
+                "subjects": [{"kind": "User", "user": {"name": "hasty"}}],
+                "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"],
+                    "namespaces": ["*"], "clusterScope": true}],
+            }],
+        },
+    });
+    let grant = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": {"name": "hasty", "namespace": namespace},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
+        "subjects": [{"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": "hasty"}],
+    });
+    for object in [grant, level, flow] {
+        let object = Object::try_from(object).unwrap();
+        target.apply(&object, &manager()).await.unwrap();
+    }
+    let hasty = testbed.user("hasty", &[]).unwrap().kubeconfig();
+    let user = async |options: KubeOptions| {
+        let config = kubeconfig(&hasty, None, Commands::Refuse).await.unwrap();
+        let user = KubeTarget::connect(config, options).unwrap();
+        user.discover().await.unwrap();
+        user
+    };
+    let mut impatient = KubeOptions::default();
+    impatient.retry.attempts = 1;
+    let impatient = user(impatient).await;
+    let key = ObjectKey::new("", "ConfigMap", &*namespace, "late");
+    testbed::eventually("the level is in force", || async {
+        let answers = join_all((0..32).map(|_| impatient.get(&key))).await;
+        let refused = |answer: &Result<_, TargetError>| {
+            matches!(answer, Err(TargetError::Unavailable { reason, .. }) if reason.contains("oo many requests"))
+        };
+        if answers.iter().any(refused) {
+            Ok(())
+        } else {
+            Err(format!("{answers:?}"))
+        }
+    })
+    .await;
+    let mut patient = KubeOptions::default();
+    patient.retry.attempts = u32::MAX;
+    patient.retry.time = Duration::from_secs(120);
+    let patient = user(patient).await;
+    let options = manager();
+    let names: Vec<String> = (0..32).map(|number| format!("late-{number}")).collect();
+    let wanted: Vec<Object> = names.iter().map(|n| map(&namespace, n, "1")).collect();
+    let applied = join_all(wanted.iter().map(|one| patient.apply(one, &options))).await;
+    for applied in applied {
+        assert_eq!(applied.unwrap().effect, Effect::Created);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_kinds_that_nobody_manages_metadata_is_read() {
+    let Some(testbed) = Testbed::shared().await else {
+        return;
+    };
+    let options = KubeOptions::default().with_content(|_| gitops_kube::Content::Metadata);
+    let target = connect(testbed, options).await;
+    let namespace = testbed.namespace("metadata").await;
+    let before = map(&namespace, "before", "1");
+    target.apply(&before, &manager()).await.unwrap();
+    let scope = maps_of(&namespace);
+    let snapshot = target.snapshot(&scope).await.unwrap();
+    let read = |object: &Object| (object.get("data").is_some(), object.uid().is_empty());
+    let known = snapshot.objects.iter().find(|o| o.key() == before.key());
+    assert_eq!(known.map(read), Some((false, false)), "{known:?}");
+    let mut watch = target.watch(&scope, &snapshot.version).await.unwrap();
+    let after = map(&namespace, "after", "1");
+    target.apply(&after, &manager()).await.unwrap();
+    let event = event_of(&mut watch, &after.key()).await;
+    let WatchEvent::Applied(object) = event else {
+        panic!("{event:?}");
+    };
+    assert_eq!(read(&object), (false, false), "{object:?}");
+    let whole = target.get(&after.key()).await.unwrap();
+    assert!(whole.is_some_and(|object| object.get("data").is_some()));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_secret_leads_to_its_cluster() {
     let Some(testbed) = Testbed::shared().await else {
@@ -439,7 +569,7 @@ async fn a_cluster_secret_leads_to_its_cluster() {
         }
     };
     let encode = |text: &str| base64::engine::general_purpose::STANDARD.encode(text);
-    // With a certificate in the Secret, and with one that a command prints.
+    // With a certificate in the Secret, with one that a command prints, with the token of a service account.
     let folder = tempfile::tempdir().unwrap();
     let printed = folder.path().join("credential.json");
     let credential = json!({
@@ -448,6 +578,7 @@ async fn a_cluster_secret_leads_to_its_cluster() {
     });
     std::fs::write(&printed, credential.to_string()).unwrap();
     let authority = encode(&admin.authority);
+    let token = token_of(testbed, "cluster-secret").await;
     for (config, commands) in [
         (
             json!({"tlsClientConfig": {
@@ -462,6 +593,10 @@ async fn a_cluster_secret_leads_to_its_cluster() {
                 "tlsClientConfig": {"caData": authority},
             }),
             Commands::Allow,
+        ),
+        (
+            json!({"bearerToken": token, "tlsClientConfig": {"caData": authority}}),
+            Commands::Refuse,
         ),
     ] {
         let secret = Object::try_from(json!({
