@@ -19,7 +19,7 @@ impl Observer for Log {
                 tracing::info!(%application, %from, %to, out_of_sync, "sync status changed");
             }
             EventKind::HealthChanged { from, to, message } => {
-                tracing::info!(%application, %from, %to, message, "health changed");
+                tracing::info!(%application, %from, %to, reason = message, "health changed");
             }
             EventKind::OperationStarted {
                 revision,
@@ -35,13 +35,13 @@ impl Observer for Log {
                 dry_run,
             } => {
                 if *phase == OperationPhase::Succeeded {
-                    tracing::info!(%application, %revision, dry_run, message, "sync succeeded");
+                    tracing::info!(%application, %revision, dry_run, reason = message, "sync succeeded");
                 } else {
-                    tracing::warn!(%application, %revision, dry_run, message, "sync failed");
+                    tracing::warn!(%application, %revision, dry_run, reason = message, "sync failed");
                 }
             }
             EventKind::ConditionRaised { condition, message } => {
-                tracing::warn!(%application, condition, message, "condition");
+                tracing::warn!(%application, condition, reason = message, "condition");
             }
             EventKind::ConditionCleared { condition, .. } => {
                 tracing::info!(%application, condition, "condition is over");

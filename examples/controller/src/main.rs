@@ -150,7 +150,10 @@ async fn serve(run: &Run) -> Result<(), Box<dyn Error>> {
     };
     let config = match &run.kubeconfig {
         Some(path) => gitops::kube::kubeconfig_file(path, run.context.as_deref(), commands).await?,
-        None => gitops::kube::in_cluster()?,
+        None => gitops::kube::in_cluster().map_err(|error| {
+            let reason = gitops::error_chain(&error);
+            format!("there is no way to a cluster: no kubeconfig is given, see --kubeconfig, and {reason}")
+        })?,
     };
     let target: Arc<dyn Target> = Arc::new(KubeTarget::connect(config, KubeOptions::default())?);
     let store = Arc::new(RedbStore::open(run.data.join("state.redb"))?);
