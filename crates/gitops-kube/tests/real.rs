@@ -9,8 +9,8 @@ use futures::StreamExt as _;
 use futures::future::join_all;
 use futures::stream::BoxStream;
 use gitops_core::{
-    ApplyMode, ApplyOptions, DeleteOptions, Effect, Precondition, Propagation, Scope, SystemClock,
-    Target as _, TargetError, WatchEvent,
+    ApplyMode, ApplyOptions, Clock as _, DeleteOptions, Effect, Precondition, Propagation, Scope,
+    SystemClock, Target as _, TargetError, WatchEvent,
 };
 use gitops_kube::{ClusterSecret, Commands, Impersonation, KubeOptions, KubeTarget, kubeconfig};
 use gitops_manifest::{GroupKind, Object, ObjectKey, Value};
@@ -82,8 +82,8 @@ async fn the_contract_holds_while_everything_is_watched() {
     }
     // What was followed is what there is, once all has come.
     let mut difference = String::new();
-    let begin = std::time::Instant::now();
-    while begin.elapsed() < Duration::from_secs(120) {
+    let begin = clock.now();
+    while clock.now().since(begin) < Duration::from_secs(120) {
         let more =
             tokio::time::timeout(Duration::from_millis(200), take(&mut watch, &mut state)).await;
         if more.is_ok() {
