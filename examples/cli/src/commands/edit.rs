@@ -3,7 +3,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use gitops::kustomize::edit::{
-    GeneratorEdit, GeneratorKind, ImageEdit, KustomizationFile, LabelEdit, PatchEdit, PathField,
+    EditError, GeneratorEdit, GeneratorKind, ImageEdit, KustomizationFile, LabelEdit, PatchEdit,
+    PathField,
 };
 use gitops::manifest::DirTree;
 
@@ -367,7 +368,11 @@ fn remove(file: &mut KustomizationFile, what: &RemoveEntry) -> Result<(), Box<dy
         RemoveEntry::Resource(args) => remove_paths(file, PathField::Resources, &args.paths)?,
         RemoveEntry::Component(args) => remove_paths(file, PathField::Components, &args.paths)?,
         RemoveEntry::Transformer(args) => remove_paths(file, PathField::Transformers, &args.paths)?,
-        RemoveEntry::Patch(args) => file.remove_patch(&patch(args))?,
+        RemoveEntry::Patch(args) => match file.remove_patch(&patch(args)) {
+            // As in kustomize no mistake.
+            Err(absent @ EditError::Absent { .. }) => eprintln!("{absent}"),
+            done => done?,
+        },
         RemoveEntry::Label(args) => {
             for key in &args.keys {
                 let done = file.remove_label(key);
