@@ -14,8 +14,8 @@ command -v "$helm" >/dev/null || { echo "there is no $helm to compare with" >&2;
 helm=$(command -v "$helm")
 here=$PWD
 cd "$(dirname "$0")/../../.."
-cargo build --release --locked --quiet --package gitops-helm --example template
-ours=$(cd "${CARGO_TARGET_DIR:-target}" && pwd)/release/examples/template
+cargo build --profile dist --locked --quiet --package gitops-helm --example template
+ours=$(cd "${CARGO_TARGET_DIR:-target}" && pwd)/dist/examples/template
 cd "$here"
 
 for chart in "$@"; do

@@ -151,14 +151,9 @@ fn show_into(
     mut indent: usize,
     out: &mut String,
 ) {
-    // The original leaves off where a format is wrong, this validator goes on.
-    if matches!(error.kind, ErrorKind::Group)
-        && let Some(first) = error.causes.first()
-        && matches!(first.kind, ErrorKind::Format { .. })
-        && first.schema_url == error.schema_url
-        && first.instance_location.to_string() == error.instance_location.to_string()
-    {
-        return show_into(first, from, parent, parent_place, indent, out);
+    let causes = kept_causes(error);
+    if let (ErrorKind::Group, [only]) = (&error.kind, causes.as_slice()) {
+        return show_into(only, from, parent, parent_place, indent, out);
     }
     for (message, place) in left_out(error, from, parent) {
         start_line(indent, out);
@@ -170,7 +165,7 @@ fn show_into(
         _ => error.instance_location.to_string(),
     };
     let is_reference = matches!(error.kind, ErrorKind::Reference { .. });
-    if !(is_reference && error.causes.len() == 1) {
+    if !(is_reference && causes.len() == 1) {
         start_line(indent, out);
         indent += 1;
         if let ErrorKind::Schema { url } = &error.kind {
@@ -191,9 +186,26 @@ fn show_into(
         ErrorKind::Reference { url, .. } | ErrorKind::Schema { url } => url,
         _ => error.schema_url,
     };
-    for cause in &error.causes {
+    for cause in causes {
         show_into(cause, from, Some(&error.kind), &place, indent, out);
     }
+}
+
+/// Returns the causes of an error that the original has too: it leaves off where a format is wrong, this validator
+/// goes on.
+fn kept_causes<'e, 's, 'v>(error: &'e ValidationError<'s, 'v>) -> Vec<&'e ValidationError<'s, 'v>> {
+    let mut kept: Vec<&ValidationError<'s, 'v>> = Vec::new();
+    for cause in &error.causes {
+        let goes_on = kept.iter().any(|earlier| {
+            matches!(earlier.kind, ErrorKind::Format { .. })
+                && earlier.schema_url == cause.schema_url
+                && earlier.instance_location.to_string() == cause.instance_location.to_string()
+        });
+        if !goes_on {
+            kept.push(cause);
+        }
+    }
+    kept
 }
 
 /// Returns the place of the map whose property has a wrong name. The validator leaves it out; it follows from the way

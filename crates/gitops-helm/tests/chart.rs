@@ -441,9 +441,9 @@ a: |
     };
     assert_eq!(rendered(copies), want);
     // What a pointer points at is printed without a sign for that.
-    let itself = rendered("a: {{ .Capabilities }}");
+    let itself = rendered("a: |\n  {{ .Capabilities }}\n");
     assert!(
-        itself.contains("\na: {{v1.31.4 1 31} [v1 admissionregistration.k8s.io/v1 "),
+        itself.contains("\n  {{v1.31.4 1 31} [v1 admissionregistration.k8s.io/v1 "),
         "{itself}"
     );
 }
@@ -472,10 +472,10 @@ fn warnings_are_told_where_the_render_fails_too() {
         told.push(warning.to_owned());
     }));
     let metadata = "apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies:\n\
-                    - {name: sub, version: 1.0.0, condition: sub.on, import-values: [{child: no, parent: q}]}\n";
+                    - {name: sub, version: 1.0.0, condition: sub.use, import-values: [{child: none, parent: q}]}\n";
     let files = [
         ("Chart.yaml", metadata),
-        ("values.yaml", "sub: {on: maybe}\n"),
+        ("values.yaml", "sub: {use: maybe}\n"),
         (
             "charts/sub/Chart.yaml",
             "apiVersion: v2\nname: sub\nversion: 1.0.0\n",
@@ -490,8 +490,8 @@ fn warnings_are_told_where_the_render_fails_too() {
     assert_eq!(
         *told.lock().expect("not poisoned"),
         [
-            "Warning: Condition path 'sub.on' for chart sub returned non-bool value",
-            "Warning: ImportValues missing table from chart sub: \"no\" is not a table",
+            "Warning: Condition path 'sub.use' for chart sub returned non-bool value",
+            "Warning: ImportValues missing table from chart sub: \"none\" is not a table",
         ]
     );
 }

@@ -1,5 +1,5 @@
 // Command inprocess loads and renders a chart with Helm's own packages, as often as it is told, and prints the CPU time
-// of a render: what `cargo run --release -p gitops-helm --example again CHART TIMES load` is compared with.
+// of a render: what `cargo run --profile dist -p gitops-helm --example again CHART TIMES load` is compared with.
 package main
 
 import (
