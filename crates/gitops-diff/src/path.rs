@@ -132,7 +132,16 @@ impl Path {
                 Step::Key(keys) => {
                     let tests: Vec<_> = keys
                         .iter()
-                        .map(|(key, value)| format!("{} == {value}", Self::fields([key]).to_jq()))
+                        .map(|(key, value)| {
+                            let field = Self::fields([key]).to_jq();
+                            // An element may be silent about a key that has a default: of the lists that Kubernetes keys
+                            // by several fields that is the protocol of a port.
+                            if key == "protocol" && value.as_str() == Some("TCP") {
+                                format!("({field} // \"TCP\") == \"TCP\"")
+                            } else {
+                                format!("{field} == {value}")
+                            }
+                        })
                         .collect();
                     if out.is_empty() || opened {
                         out.push('.');

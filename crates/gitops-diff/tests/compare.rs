@@ -452,3 +452,138 @@ fn endpoints_in_another_order_are_the_same() {
         (true, true)
     );
 }
+
+/// What an API server fills in of a structural schema (`apiextensions-apiserver`, defaulting) is no drift of a custom resource.
+#[test]
+fn defaults_of_custom_resources_are_those_of_their_schema() {
+    let made = |value: serde_json::Value| object(&Value::from(value)).expect("it is an object");
+    let mut schemas = gitops_diff::schema::Schemas::default();
+    schemas
+        .register_crd(&made(json!({
+            "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": {"name": "orders.example.com"},
+            "spec": {"group": "example.com", "names": {"kind": "Order"}, "versions": [
+                {"name": "v1", "schema": {"openAPIV3Schema": {"type": "object", "properties": {"spec": {
+                    "type": "object", "properties": {
+                        "mode": {"type": "string", "default": "auto"},
+                        "items": {"type": "array", "items": {"type": "object", "properties": {
+                            "name": {"type": "string"}, "size": {"type": "integer", "default": 1},
+                        }}},
+                    },
+                }}}}},
+            ]},
+        })))
+        .unwrap();
+    let order = |spec: serde_json::Value| {
+        made(
+            json!({"apiVersion": "example.com/v1", "kind": "Order", "metadata": {"name": "o"}, "spec": spec}),
+        )
+    };
+    let options = CompareOptions::default().schemas(schemas);
+    let desired = order(json!({"items": [{"name": "a"}, {"name": "b"}]}));
+
+    // The list is owned as a whole, and what was applied is not what is there.
+    let mut live = order(
+        json!({"mode": "auto", "items": [{"name": "a", "size": 1}, {"name": "b", "size": 1}]}),
+    );
+    live.metadata_mut().insert(
+        "managedFields",
+        Value::from(json!([{
+            "manager": "argocd-controller", "operation": "Apply", "apiVersion": "example.com/v1",
+            "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": {"f:items": {}}},
+        }])),
+    );
+    let structured = options.clone().strategy(Strategy::Structured);
+    let found = compare(Some(&desired), Some(&live), &structured).unwrap();
+    assert_eq!(found.status, Status::InSync, "{found:?}");
+
+    // A field that is taken away falls back to its default.
+    let before = order(json!({"mode": "fast", "items": [{"name": "a"}, {"name": "b"}]}));
+    let mut live = order(
+        json!({"mode": "fast", "items": [{"name": "a", "size": 1}, {"name": "b", "size": 1}]}),
+    );
+    live.set_annotation(
+        gitops_diff::compare::LAST_APPLIED,
+        before.to_value().to_json(),
+    );
+    let found = compare(Some(&desired), Some(&live), &options).unwrap();
+    let told: Vec<_> = found
+        .differences
+        .iter()
+        .map(|difference| difference.explain())
+        .collect();
+    assert_eq!(
+        told,
+        ["spec.mode is \"fast\" in live and falls back to the default, \"auto\""]
+    );
+
+    // A new element has its defaults in what is predicted, and those that move keep theirs.
+    let longer = order(json!({"items": [{"name": "new"}, {"name": "a"}, {"name": "b"}]}));
+    let found = compare(Some(&longer), Some(&live), &options).unwrap();
+    let predicted = found.predicted().unwrap();
+    let sizes = predicted
+        .at(&["spec", "items"])
+        .and_then(Value::as_array)
+        .unwrap();
+    assert!(
+        sizes.iter().all(|item| item["size"].as_i64() == Some(1)),
+        "{predicted}"
+    );
+}
+
+/// A rule that is proposed does what it is proposed for, on every difference and both strategies.
+#[test]
+fn proposed_rules_silence_what_they_are_proposed_for() {
+    let made = |value: serde_json::Value| object(&Value::from(value)).expect("it is an object");
+    let deployment = |image: &str, replicas: i32, size: &str, label: &str| {
+        made(json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": "web", "namespace": "shop", "labels": {"a/b~c": label}},
+            "spec": {"replicas": replicas, "template": {"spec": {"containers": [
+                {"name": "web", "image": image, "args": ["--size", size],
+                 "env": [{"name": "SIZE", "value": size}],
+                 "ports": [{"containerPort": 80, "name": size}]},
+            ]}}},
+        }))
+    };
+    let desired = deployment("web:2", 2, "a", "x");
+    let live = deployment("web:1", 5, "b", "y");
+    let options = CompareOptions::default();
+    let mut rules = Vec::new();
+    let found = compare(Some(&desired), Some(&live), &options).unwrap();
+    assert!(found.differences.len() >= 6, "{found:?}");
+    for difference in &found.differences {
+        let rule = difference.ignore_rule(&desired);
+        let ignore = IgnoreRules::new(std::slice::from_ref(&rule)).unwrap();
+        let left = compare(Some(&desired), Some(&live), &options.clone().ignore(ignore)).unwrap();
+        assert!(
+            left.differences
+                .iter()
+                .all(|left| left.path != difference.path),
+            "{rule:?} leaves {}",
+            difference.path
+        );
+        assert_eq!(
+            left.differences.len() + 1,
+            found.differences.len(),
+            "{rule:?} silences others too"
+        );
+        rules.push(rule);
+    }
+    let ignore = IgnoreRules::new(&rules).unwrap();
+    let left = compare(
+        Some(&desired),
+        Some(&live),
+        &options.clone().ignore(ignore.clone()),
+    )
+    .unwrap();
+    assert_eq!(left.status, Status::InSync);
+    // On the apply too.
+    let applied = ignore.respect(&desired, &live);
+    assert!(
+        compare(Some(&applied), Some(&live), &options)
+            .unwrap()
+            .differences
+            .is_empty()
+    );
+}

@@ -264,3 +264,57 @@ fn writes_that_cannot_be_made_say_why() {
         "cannot apply a configuration of v1/Service to a live object of apps/v1/Deployment"
     );
 }
+
+/// An API server takes back the new time of a manager where nothing else has changed
+/// (`IgnoreManagedFieldsTimestampsTransformer`), and compares the entries in their order, which goes by time.
+#[test]
+fn a_new_time_that_moves_a_manager_is_a_change() {
+    let schemas = Schemas::default();
+    let config = |container: serde_json::Value| {
+        object(&Value::from(serde_json::json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": {"containers": [container]},
+        })))
+    };
+    // The server writes `1000m` as `1` and `1024Mi` as `1Gi`, so that each apply is one that has to be looked at.
+    let alice =
+        config(serde_json::json!({"name": "web", "resources": {"limits": {"cpu": "1000m"}}}));
+    let bob =
+        config(serde_json::json!({"name": "web", "resources": {"requests": {"memory": "1024Mi"}}}));
+    let at = |manager: &str, second: u32| {
+        WriteOptions::new(manager).time(format!("2026-01-02T03:04:{second:02}Z"))
+    };
+    let live = apply(None, &alice, &at("alice", 1), &schemas)
+        .unwrap()
+        .object;
+    let live = apply(Some(&live), &bob, &at("bob", 2), &schemas)
+        .unwrap()
+        .object;
+    // Bob wrote last, and stays last.
+    let again = apply(Some(&live), &bob, &at("bob", 3), &schemas).unwrap();
+    assert!(!again.changed);
+    assert_eq!(again.object, live);
+    // Alice was first, and comes last by her new time.
+    let again = apply(Some(&live), &alice, &at("alice", 3), &schemas).unwrap();
+    assert!(again.changed);
+    let managers = again
+        .object
+        .meta("managedFields")
+        .and_then(Value::as_array)
+        .unwrap();
+    let told: Vec<_> = managers
+        .iter()
+        .map(|entry| {
+            (
+                entry["manager"].as_str().unwrap(),
+                entry["time"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("bob", "2026-01-02T03:04:02Z"),
+            ("alice", "2026-01-02T03:04:03Z")
+        ]
+    );
+}

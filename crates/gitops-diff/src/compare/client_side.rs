@@ -4,7 +4,8 @@ use gitops_manifest::{Map, Object, ObjectKey, Value};
 
 use super::merge::Merge;
 use super::{
-    CompareError, CompareOptions, Comparison, LAST_APPLIED, Status, differences, peer, text, why,
+    CompareError, CompareOptions, Comparison, LAST_APPLIED, Status, differences, peer, server_side,
+    text, why,
 };
 use crate::normalize;
 use crate::schema::TypeRef;
@@ -110,7 +111,11 @@ pub(super) fn compare(
     if let Some(merged) = merged {
         let (before, after) = match ty {
             Some(ty) => (defaults::apply(live, ty), defaults::apply(merged, ty)),
-            None => (live, merged),
+            None => {
+                let known = server_side::type_of(given, options);
+                let filled = |map| server_side::with_schema_defaults(map, known);
+                (filled(live), filled(merged))
+            }
         };
         settle(&mut comparison, before, after);
     }

@@ -8,11 +8,11 @@ use crate::defaults;
 use crate::normalize;
 use crate::schema::TypeRef;
 use crate::structured::{
-    Duplicates, Emptied, FieldPath, FieldSet, ManagerId, Managers, PathElement, SameInEveryVersion,
-    Typed, Unfit, Updater,
+    self, Duplicates, Emptied, FieldPath, FieldSet, ManagerId, Managers, PathElement,
+    SameInEveryVersion, Typed, Unfit, Updater,
 };
 
-fn type_of<'s>(object: &Object, options: &'s CompareOptions) -> Option<TypeRef<'s>> {
+pub(super) fn type_of<'s>(object: &Object, options: &'s CompareOptions) -> Option<TypeRef<'s>> {
     options
         .schemas
         .lookup(object.group(), object.version(), object.kind())
@@ -137,8 +137,21 @@ fn finish(mut map: Map, ty: Option<TypeRef<'_>>, options: &CompareOptions) -> Re
             defaults::apply_as_patch(&map, ty)?.unwrap_or(map)
         }
         Some(ty) => defaults::apply(map, ty),
-        None => map,
+        None => with_schema_defaults(map, ty.filter(|_| !options.compat)),
     })
+}
+
+/// Fills in the defaults that the schema of a custom resource declares, as the API server does with what is applied.
+pub(super) fn with_schema_defaults(map: Map, ty: Option<TypeRef<'_>>) -> Map {
+    match ty {
+        Some(ty) if ty.is_structural() => {
+            match structured::fill_defaults(&Value::Object(map.clone()), ty) {
+                Some(Value::Object(filled)) => filled,
+                _ => map,
+            }
+        }
+        _ => map,
+    }
 }
 
 fn drop_last_applied(map: &mut Map) {

@@ -507,6 +507,7 @@ pub fn apply(
     }
     if let (None, Some(live)) = (&new, live)
         && managers == managers_before
+        && managers.stand_as_in(live)
     {
         return Ok(Written {
             object: live.clone(),
@@ -596,7 +597,8 @@ fn managers_for_update(live: Option<&Object>, new: &Object, options: &WriteOptio
     }
 }
 
-/// Puts the managers into the object. Where nothing has changed, times of managers aside, the live object stays.
+/// Puts the managers into the object. Where nothing has changed, times of managers aside, the live object stays. The order of the
+/// managers goes by their times: where a new time moves one, that is a change.
 fn finish(
     live: Option<&Object>,
     before: &Value,
@@ -606,6 +608,7 @@ fn finish(
 ) -> Written {
     if let Some(live) = live
         && managers.same_but_times(managers_before)
+        && managers.stand_as_in(live)
         && object.to_value() == *before
     {
         return Written {
