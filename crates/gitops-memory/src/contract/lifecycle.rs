@@ -100,13 +100,19 @@ pub(super) async fn a_finalizer_keeps_an_object(cluster: &Cluster<'_>) -> Outcom
     cluster
         .apply(&held(json!(["contract.example.com/hold"])))
         .await?;
+    let mut versions = Vec::new();
     for _ in 0..2 {
         let deleted = cluster
             .target
             .delete(&key, &DeleteOptions::new(Propagation::Background))
             .await;
         deleted.map_err(|error| error.to_string())?;
+        let live = cluster.get(&key).await?;
+        versions.push(live.map(|live| live.resource_version().to_owned()));
     }
+    ensure(versions[0] == versions[1], || {
+        format!("deleting what is being deleted changed it: {versions:?}")
+    })?;
     let live = cluster.get(&key).await?;
     ensure(live.as_ref().is_some_and(Object::is_deleting), || {
         format!("a finalizer did not keep the object: {live:?}")

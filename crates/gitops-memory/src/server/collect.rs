@@ -43,7 +43,7 @@ impl Server {
         if options.dry_run {
             return Ok(());
         }
-        let mut object = live;
+        let mut object = live.clone();
         let mut kept: Vec<&str> = finalizers(&object)
             .into_iter()
             .filter(|name| *name != FOREGROUND && *name != ORPHAN)
@@ -74,7 +74,10 @@ impl Server {
                 status.insert("phase", "Terminating");
             }
         }
-        self.update(key, object);
+        // What is going already, and is to go in the same way, is not written again.
+        if !(live.is_deleting() && object == live) {
+            self.update(key, object);
+        }
         Ok(())
     }
 
