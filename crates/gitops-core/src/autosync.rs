@@ -298,6 +298,10 @@ fn self_heal_wait(
     attempts: i64,
 ) -> Option<Duration> {
     let finished = application.status.operation_state.as_ref()?.finished_at?;
+    if finished > situation.now {
+        // The clock was set back: how long ago that was cannot be told, and nobody waits for it to come round again.
+        return None;
+    }
     let left = situation
         .backoff
         .delay(attempts)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use gitops_health::{Assessment, Context, HealthStatus, Part, aggregate, assess};
-use gitops_manifest::{GroupVersionKind, Object, ObjectKey, Str};
+use gitops_manifest::{GroupKind, GroupVersionKind, Object, ObjectKey, Str};
 
 use crate::application::{AppProject, HealthState, ResourceStatus, SyncStatusCode};
 use crate::compat::Compat;
@@ -128,6 +128,8 @@ pub struct Compared {
     is_hook_desired: bool,
     /// Whether it is a hook that exists and is its own, not a copy.
     is_live_hook: bool,
+    /// Whether objects of its kind are not known: it may be there or not, and as it was or not.
+    unlisted: bool,
 }
 
 impl Compared {
@@ -187,6 +189,9 @@ pub struct Comparison {
     pub health: Assessment,
     /// What users should know: conditions by type and message.
     pub conditions: Vec<(&'static str, String)>,
+    /// The kinds of its objects that could not be listed, each with the reason. What is known of them may be out of date:
+    /// their objects are Unknown, and no sync begins or goes on.
+    pub unlisted: BTreeMap<GroupKind, String>,
 }
 
 impl Comparison {
@@ -255,6 +260,8 @@ pub struct Basis<'a> {
     /// Whether the metadata that the destination namespace is to have is other than what was applied last; `None` where
     /// the application says nothing of it.
     pub namespace_metadata: Option<bool>,
+    /// What the health of objects depends on.
+    pub health: Context<'a>,
     /// Which quirks of Argo CD are wanted.
     pub compat: Compat,
     /// The time.
@@ -305,6 +312,13 @@ pub fn compare(desired: &[Object], live: &LiveState, basis: &Basis<'_>) -> Compa
         }
         resources.push(compare_one(key, None, Some(object), basis));
     }
+    let unlisted = mark_unlisted(&mut resources, live);
+    for (kind, reason) in &unlisted {
+        conditions.push((
+            "ComparisonError",
+            format!("objects of kind {kind} are not known: {reason}"),
+        ));
+    }
     for resource in &resources {
         if let Some(error) = &resource.error {
             conditions.push(("ComparisonError", format!("{}: {error}", resource.key)));
@@ -317,7 +331,7 @@ pub fn compare(desired: &[Object], live: &LiveState, basis: &Basis<'_>) -> Compa
         !(resource.requires_pruning && resource.ignore_extraneous)
             && resource.status == Some(SyncStatusCode::OutOfSync)
     };
-    let status = if resources.iter().any(|r| r.error.is_some()) {
+    let status = if !unlisted.is_empty() || resources.iter().any(|r| r.error.is_some()) {
         SyncStatusCode::Unknown
     } else if resources.iter().any(|r| counts(&r)) || basis.namespace_metadata == Some(true) {
         SyncStatusCode::OutOfSync
@@ -327,13 +341,41 @@ pub fn compare(desired: &[Object], live: &LiveState, basis: &Basis<'_>) -> Compa
     } else {
         SyncStatusCode::Synced
     };
-    let health = health_of(&resources, basis);
+    let mut health = health_of(&resources, basis);
+    if let Some((kind, reason)) = unlisted.first_key_value() {
+        health = Assessment::new(
+            HealthStatus::Unknown,
+            format!("objects of kind {kind} are not known: {reason}"),
+        );
+    }
     Comparison {
         resources,
         status,
         health,
         conditions,
+        unlisted,
     }
+}
+
+/// Makes Unknown what is of a kind that could not be listed, and returns those kinds.
+fn mark_unlisted(resources: &mut [Compared], live: &LiveState) -> BTreeMap<GroupKind, String> {
+    let mut unlisted = BTreeMap::new();
+    if live.knows_all() {
+        return unlisted;
+    }
+    for resource in resources {
+        let kind = resource.key.group_kind();
+        let Some(reason) = live.unlisted(&kind) else {
+            continue;
+        };
+        resource.unlisted = true;
+        resource.requires_pruning = false;
+        if resource.status.is_some() {
+            resource.status = Some(SyncStatusCode::Unknown);
+        }
+        unlisted.entry(kind).or_insert_with(|| reason.to_owned());
+    }
+    unlisted
 }
 
 /// Puts the health of an application together from that of its compared objects.
@@ -407,7 +449,7 @@ pub fn compare_one(
         desired: desired.cloned(),
         live: live.cloned(),
         status: None,
-        health: live.and_then(|live| assess(live, &Context::new())),
+        health: live.and_then(|live| assess(live, &basis.health)),
         hook,
         requires_pruning: false,
         error: None,
@@ -420,6 +462,7 @@ pub fn compare_one(
         ignore_extraneous: option(object, "IgnoreExtraneous"),
         is_hook_desired,
         is_live_hook: live.is_some() && hook && ours && (desired.is_none() || is_hook_desired),
+        unlisted: false,
         key,
     };
     if hook || is_hook_desired || skipped || !ours {

@@ -2,9 +2,11 @@
 
 use gitops_diff::compare::{CompareOptions, Comparison, compare};
 use gitops_diff::ignore::{IgnoreRule, IgnoreRules};
+use gitops_diff::normalize::{KnownTypes, NormalizeOptions};
 use gitops_manifest::Object;
 
 use crate::application::ResourceIgnoreDifferences;
+use crate::settings::DiffSettings;
 
 /// Compares desired and live objects under the rules of one application.
 #[derive(Clone, Debug, Default)]
@@ -21,9 +23,23 @@ impl Differ {
     /// # Errors
     /// Where a rule cannot be read: which one, and why.
     pub fn new(rules: &[ResourceIgnoreDifferences]) -> Result<Self, String> {
-        if rules.is_empty() {
+        Self::with_settings(rules, &DiffSettings::default())
+    }
+
+    /// Makes one of the rules of an application, under those that hold for all.
+    ///
+    /// # Errors
+    /// Where a rule cannot be read: which one, and why.
+    pub fn with_settings(
+        rules: &[ResourceIgnoreDifferences],
+        settings: &DiffSettings,
+    ) -> Result<Self, String> {
+        if rules.is_empty() && *settings == DiffSettings::default() {
             return Ok(Self::default());
         }
+        // Those of the system come first, so that complaints count the application's own from 0.
+        let system = IgnoreRules::new(&settings.ignore);
+        let system = system.map_err(|error| crate::engine::chain(&error))?;
         let rules: Vec<IgnoreRule> = rules
             .iter()
             .map(|rule| {
@@ -39,9 +55,17 @@ impl Differ {
             })
             .collect();
         let rules = IgnoreRules::new(&rules).map_err(|error| crate::engine::chain(&error))?;
+        let rules = system.then(rules);
+        let mut known = KnownTypes::builtin();
+        known.extend(settings.known_types.iter().cloned());
+        let normalize =
+            NormalizeOptions::default().ignore_aggregated_roles(settings.ignore_aggregated_roles);
         Ok(Self {
             own: Some(rules.clone()),
-            options: CompareOptions::default().ignore(rules.then(IgnoreRules::server_fields())),
+            options: CompareOptions::default()
+                .ignore(rules.then(settings.server_fields()))
+                .known_types(known)
+                .normalize(normalize),
         })
     }
 

@@ -93,7 +93,9 @@ fn collect(
                     settings.include.is_empty() || matches(&settings.include, &path, Syntax::Any);
                 let excluded =
                     !settings.exclude.is_empty() && matches(&settings.exclude, &path, Syntax::Any);
-                if manifest && included && !excluded {
+                // Settings of the source are no manifests.
+                let settings = crate::engine::is_override(&entry.name);
+                if manifest && included && !excluded && !settings {
                     files.push(path);
                 }
             }

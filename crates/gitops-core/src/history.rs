@@ -25,6 +25,9 @@ pub struct HistoryEntry {
     pub revisions: Vec<Str>,
     /// The sources.
     pub sources: Vec<ApplicationSource>,
+    /// Whether the application had a list of sources, be there one in it or more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub several_sources: bool,
     /// When it began.
     pub started_at: Timestamp,
     /// When it was done.
@@ -53,7 +56,7 @@ impl HistoryEntry {
     /// Returns the entry as an application's status shows it.
     #[must_use]
     pub fn to_wire(&self) -> RevisionHistory {
-        let single = self.sources.len() == 1;
+        let single = self.sources.len() == 1 && !self.several_sources;
         let revisions: Vec<String> = self.revisions.iter().map(ToString::to_string).collect();
         RevisionHistory {
             id: self.id,
@@ -264,6 +267,7 @@ impl History {
             id: entries.last().map_or(next, |last| next.max(last.id + 1)),
             revisions: execution.revisions.clone(),
             sources: execution.sources.clone(),
+            several_sources: execution.settings.several_sources,
             started_at: execution.started_at,
             deployed_at: execution.finished_at,
             initiated_by: execution.operation.initiated_by.clone(),

@@ -10,7 +10,7 @@ use futures::stream::{BoxStream, StreamExt};
 use gitops_manifest::{GroupKind, Object, ObjectKey, Str, Value};
 
 use crate::tracking::Tracking;
-use crate::{Scope, Target, TargetError, WatchEvent};
+use crate::{Scope, Target, TargetError, Timestamp, WatchEvent};
 
 /// How far owner references are followed from an object to its root.
 const OWNER_DEPTH: usize = 8;
@@ -167,6 +167,12 @@ impl LiveState {
         self.unlisted.get(kind).map(String::as_str)
     }
 
+    /// Whether every kind could be listed.
+    #[must_use]
+    pub fn knows_all(&self) -> bool {
+        self.unlisted.is_empty()
+    }
+
     /// Returns how many objects there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -290,7 +296,8 @@ impl LiveState {
             .collect();
         self.epoch += 1;
         for application in awaited {
-            self.epochs.insert(application, self.epoch);
+            self.epochs.insert(application.clone(), self.epoch);
+            self.news.applications.insert(application);
         }
     }
 
@@ -364,6 +371,20 @@ impl LiveState {
         self.objects.insert(key, object);
     }
 
+    /// Notes that an object was asked to go, until it is told what became of it: as an API server marks it.
+    pub(crate) fn mark_deleting(&mut self, object: &Object, now: Timestamp) {
+        let key = object.key();
+        if let Some(known) = self.objects.get_mut(&key)
+            && known.uid() == object.uid()
+            && !known.is_deleting()
+        {
+            let at = now.to_second().to_string();
+            known.metadata_mut().insert("deletionTimestamp", at);
+            let known = known.clone();
+            self.concern(&known);
+        }
+    }
+
     pub(crate) fn remove(&mut self, object: &Object) {
         let key = object.key();
         match self.objects.get(&key) {
@@ -390,6 +411,9 @@ pub(crate) fn owners(object: &Object) -> impl Iterator<Item = &str> {
         .flat_map(|owners| owners.iter().filter_map(|owner| owner["uid"].as_str()))
 }
 
+/// Which kinds are left alone though the scope has them.
+type LeftAlone = dyn Fn(&GroupKind) -> bool + Send + Sync;
+
 type Events = BoxStream<'static, Result<WatchEvent, TargetError>>;
 
 /// Keeps a [`LiveState`] up to date.
@@ -398,6 +422,7 @@ type Events = BoxStream<'static, Result<WatchEvent, TargetError>>;
 pub struct LiveCache {
     target: Arc<dyn Target>,
     scope: Scope,
+    left_alone: Option<Box<LeftAlone>>,
     state: Mutex<LiveState>,
     /// The watch; never held while anything is awaited.
     events: Mutex<Option<Events>>,
@@ -423,12 +448,40 @@ impl LiveCache {
         Self {
             target,
             scope,
+            left_alone: None,
             state: Mutex::new(LiveState::new(tracking)),
             events: Mutex::new(None),
             beginning: tokio::sync::Mutex::new(()),
             looked: tokio::sync::Notify::new(),
             loaded: std::sync::atomic::AtomicBool::new(false),
         }
+    }
+
+    /// Leaves kinds alone that are known by a rule and not by name: they are not asked for where the cluster serves them when a
+    /// watch begins, and not kept where they come later.
+    #[must_use]
+    pub fn without(
+        mut self,
+        left_alone: impl Fn(&GroupKind) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.left_alone = Some(Box::new(left_alone));
+        self
+    }
+
+    /// Returns the scope with the kinds left out that are left alone.
+    async fn scope_now(&self) -> Result<Scope, TargetError> {
+        let Some(left_alone) = &self.left_alone else {
+            return Ok(self.scope.clone());
+        };
+        let discovery = self.target.discover().await?;
+        let kinds = discovery.kinds().iter().map(|kind| kind.gvk.group_kind());
+        let excluded = kinds.filter(|kind| left_alone(kind));
+        Ok(self.scope.clone().without_kinds(excluded))
+    }
+
+    fn is_left_alone(&self, object: &Object) -> bool {
+        let left_alone = self.left_alone.as_ref();
+        left_alone.is_some_and(|left_alone| left_alone(&object.group_kind()))
     }
 
     /// Returns live state as it was at the last [`update`](Self::update).
@@ -536,7 +589,9 @@ impl LiveCache {
         match event {
             WatchEvent::Applied(object) => {
                 state.version = object.resource_version().into();
-                state.put(object);
+                if !self.is_left_alone(&object) {
+                    state.put(object);
+                }
             }
             WatchEvent::Deleted(object) => {
                 state.version = object.resource_version().into();
@@ -573,18 +628,30 @@ impl LiveCache {
     }
 
     async fn watch(&self) -> Result<Events, TargetError> {
-        let version = self.state().version.clone();
-        if !version.is_empty() {
-            match self.target.watch(&self.scope, &version).await {
+        let (version, complete) = {
+            let state = self.state();
+            (state.version.clone(), state.knows_all())
+        };
+        // What could not be listed is tried again where the watch begins anew.
+        let scope = self.scope_now().await?;
+        if !version.is_empty() && complete {
+            match self.target.watch(&scope, &version).await {
                 Err(TargetError::Expired { .. }) => {}
                 other => return other,
             }
         }
-        let snapshot = self.target.snapshot(&self.scope).await?;
+        let snapshot = self.target.snapshot(&scope).await?;
         let version = snapshot.version.clone();
         {
             let mut state = self.state();
-            state.unlisted = snapshot.unlisted.into_iter().collect();
+            let unlisted = snapshot.unlisted.into_iter().collect();
+            let before = std::mem::replace(&mut state.unlisted, unlisted);
+            let changed: Vec<GroupKind> = before
+                .keys()
+                .chain(state.unlisted.keys())
+                .filter(|kind| before.contains_key(kind) != state.unlisted.contains_key(kind))
+                .cloned()
+                .collect();
             let seen: std::collections::HashSet<ObjectKey> =
                 snapshot.objects.iter().map(Object::key).collect();
             // What was known and is not listed is gone, unless its kind could not be listed.
@@ -602,8 +669,11 @@ impl LiveCache {
             for object in snapshot.objects {
                 state.put(object);
             }
+            for kind in &changed {
+                state.concern_kind(kind);
+            }
             state.version = version.clone();
         }
-        self.target.watch(&self.scope, &version).await
+        self.target.watch(&scope, &version).await
     }
 }

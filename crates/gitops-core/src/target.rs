@@ -236,6 +236,8 @@ pub struct ApplyOptions {
     pub precondition: Precondition,
     /// Whether the object is checked against its schema.
     pub validate: bool,
+    /// Whether a server-side apply leaves alone what `kubectl-client-side-apply` owns, rather than take it over.
+    pub keep_client_side: bool,
 }
 
 impl ApplyOptions {

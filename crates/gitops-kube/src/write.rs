@@ -488,6 +488,7 @@ impl Write<'_> {
             .status()
             .and_then(crate::status::Status::field_conflicts);
         !self.options.dry_run
+            && !self.options.keep_client_side
             && conflicts.is_some_and(|conflicts| {
                 let mut managers = conflicts.iter();
                 managers.all(|conflict| migrate.iter().any(|name| *name == conflict.manager))
@@ -496,6 +497,9 @@ impl Write<'_> {
 
     /// Makes what client-side applies own the manager's. Returns the object where there was something.
     async fn migrate(&self, live: Object) -> Result<Option<Object>, TargetError> {
+        if self.options.keep_client_side {
+            return Ok(None);
+        }
         let migrate = &self.target.options().migrate;
         let from: Vec<&str> = migrate.iter().map(Str::as_str).collect();
         let mut live = live;

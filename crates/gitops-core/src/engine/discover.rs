@@ -89,7 +89,15 @@ impl ClusterConnection {
 
     fn new(cluster: Cluster, target: Arc<dyn Target>, engine: &super::EngineOptions) -> Self {
         let scope = Scope::all().without_kinds(engine.excluded_kinds.iter().cloned());
-        let live = LiveCache::new(Arc::clone(&target), scope, engine.tracking.clone());
+        let (rules, server) = (engine.resources.clone(), cluster.server.clone());
+        let live = LiveCache::new(Arc::clone(&target), scope, engine.tracking.clone()).without(
+            move |kind| {
+                // Applications and projects are what the engine lives on.
+                let ours = *kind.group == *"argoproj.io"
+                    && matches!(&*kind.kind, "Application" | "AppProject");
+                !ours && rules.excludes(&kind.group, &kind.kind, &server)
+            },
+        );
         Self {
             cluster,
             target,
@@ -600,12 +608,14 @@ impl Engine {
     }
 
     fn touch_project(&self, name: &str) {
+        let global = &self.options.global_projects;
+        let everywhere = global.iter().any(|global| *global.name == *name);
         let ids: Vec<ApplicationId> = {
             let known = self.known();
             known
                 .applications
                 .iter()
-                .filter(|(_, state)| state.application.spec.project() == name)
+                .filter(|(_, state)| everywhere || state.application.spec.project() == name)
                 .map(|(id, _)| id.clone())
                 .collect()
         };

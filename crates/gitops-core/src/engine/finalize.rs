@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use gitops_health::{Context, HealthStatus, assess};
-use gitops_manifest::{Object, Str, Value};
+use gitops_health::{HealthStatus, assess};
+use gitops_manifest::{GroupKind, Object, Str, Value};
 use serde::{Deserialize, Serialize};
 
 use super::operate::{Stage, own_key};
@@ -82,6 +82,11 @@ impl Engine {
         if !before && !cascades && !after {
             return Ok(Next::Idle);
         }
+        // What is not known yet may be there all the same: nothing is let go of before.
+        if let Some(reason) = self.unknown_of(id, &stage) {
+            self.set_conditions(id, vec![(DELETION_ERROR, reason)]);
+            return Ok(Next::After(self.options.step));
+        }
         if cascades && let Some(other) = self.is_depended_on(id) {
             self.set_conditions(
                 id,
@@ -145,6 +150,35 @@ impl Engine {
             return Ok(Next::After(self.options.step));
         }
         self.release(id).await
+    }
+
+    /// Tells what is not known of the objects of an application: everything, where its cluster was not listed yet; or those
+    /// of a kind that could not be listed.
+    fn unknown_of(&self, id: &ApplicationId, stage: &Stage) -> Option<String> {
+        let connection = &stage.connection;
+        if !connection.live.is_loaded() {
+            let server = &connection.cluster.server;
+            return Some(format!("what is in cluster {server} is not known yet"));
+        }
+        let live = connection.live.state();
+        if live.knows_all() {
+            return None;
+        }
+        let status = self.status(id).unwrap_or_default();
+        let refreshed = self.refreshed(id);
+        let desired = refreshed
+            .iter()
+            .flat_map(|refreshed| refreshed.desired.iter());
+        let mut kinds: BTreeSet<GroupKind> = desired.map(Object::group_kind).collect();
+        let shown = status.resources.iter();
+        kinds.extend(shown.map(|r| GroupKind::new(r.group.as_str(), r.kind.as_str())));
+        kinds.extend(live.tracked(&self.instance(id)).map(Object::group_kind));
+        let mut unlisted = kinds
+            .iter()
+            .filter_map(|kind| Some((kind, live.unlisted(kind)?)));
+        unlisted
+            .next()
+            .map(|(kind, reason)| format!("objects of kind {kind} are not known: {reason}"))
     }
 
     /// Returns the live objects of an application that are its own and that its project permits.
@@ -297,7 +331,7 @@ impl Engine {
                 continue;
             };
             record.seen.insert(note.clone());
-            let status = assess(&live, &Context::new()).map_or(HealthStatus::Healthy, |h| h.status);
+            let status = assess(&live, &self.health()).map_or(HealthStatus::Healthy, |h| h.status);
             match status {
                 HealthStatus::Degraded => {
                     failed.push(format!("{}/{}", live.namespace(), live.name()));
@@ -338,7 +372,7 @@ impl Engine {
     ) -> Result<bool, EngineError> {
         let hooks: Vec<&Object> = live.iter().filter(|object| moment.is_of(object)).collect();
         let health = |object: &&Object| {
-            assess(object, &Context::new()).map_or(HealthStatus::Healthy, |h| h.status)
+            assess(object, &self.health()).map_or(HealthStatus::Healthy, |h| h.status)
         };
         let worst = hooks
             .iter()

@@ -5,6 +5,7 @@ mod finalize;
 mod gate;
 mod hold;
 mod operate;
+mod overrides;
 mod record;
 mod refresh;
 mod render;
@@ -34,15 +35,17 @@ use crate::history::History;
 use crate::live::LiveCache;
 use crate::observer::Observers;
 use crate::project::Cluster;
+use crate::settings::{DiffSettings, GlobalProject, ResourceFilter, ResourceRule, with_global};
 use crate::tracking::Tracking;
 use crate::{
-    ApplicationId, Clock, Event, EventKind, Execution, HistoryEntry, Observer, Renderer, Source,
-    SourceRef, Store, StoreError, SystemClock, Target, TargetError,
+    ApplicationId, Clock, Differ, Event, EventKind, Execution, HistoryEntry, Observer, Renderer,
+    Source, SourceRef, Store, StoreError, SystemClock, Target, TargetError,
 };
 
 pub use discover::{ClusterState, LiveView, REFRESH, Requests};
 pub use gate::{DEPENDS_ON, SYNC_TIMEOUT};
 pub use hold::Hold;
+pub(crate) use overrides::is_override;
 pub use record::{OperationRecord, SyncRequest};
 pub use refresh::Refreshed;
 pub use refresh::chain;
@@ -144,6 +147,38 @@ const EXCLUDED: [(&str, &str); 14] = [
     ("metrics.k8s.io", "PodMetrics"),
 ];
 
+/// Returns what is left alone by default besides [`EXCLUDED`]: what operators make many of and change all the time. Argo CD's
+/// settings leave it alone as they are delivered.
+fn default_filter() -> ResourceFilter {
+    let mut filter = ResourceFilter::default();
+    let mut exclude = |groups: &[&'static str], kinds: &[&'static str]| {
+        let mut rule = ResourceRule::default();
+        rule.groups = groups.iter().map(|group| Str::from_static(group)).collect();
+        rule.kinds = kinds.iter().map(|kind| Str::from_static(kind)).collect();
+        filter.exclusions.push(rule);
+    };
+    exclude(&["cert-manager.io"], &["CertificateRequest"]);
+    exclude(
+        &["cilium.io"],
+        &["CiliumIdentity", "CiliumEndpoint", "CiliumEndpointSlice"],
+    );
+    exclude(
+        &["kyverno.io", "reports.kyverno.io", "wgpolicyk8s.io"],
+        &[
+            "PolicyReport",
+            "ClusterPolicyReport",
+            "EphemeralReport",
+            "ClusterEphemeralReport",
+            "AdmissionReport",
+            "ClusterAdmissionReport",
+            "BackgroundScanReport",
+            "ClusterBackgroundScanReport",
+            "UpdateRequest",
+        ],
+    );
+    filter
+}
+
 /// The settings of an engine.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -156,6 +191,14 @@ pub struct EngineOptions {
     pub control_namespace: Str,
     /// Kinds that are neither read nor written, as other programs change them all the time and nobody deploys them.
     pub excluded_kinds: BTreeSet<GroupKind>,
+    /// Further kinds that are neither read nor written, by pattern and cluster; or the only ones that are.
+    pub resources: ResourceFilter,
+    /// How objects are compared, besides what each application says.
+    pub diffing: DiffSettings,
+    /// Rules of users that tell the health of objects, before all others.
+    pub health_rules: Option<Arc<gitops_health::Rules>>,
+    /// The projects whose rules hold for other projects too.
+    pub global_projects: Vec<GlobalProject>,
     /// Whether `Application` and `AppProject` objects of the cluster are taken over, so that applications can
     /// bring applications.
     pub discover_applications: bool,
@@ -181,6 +224,8 @@ pub struct EngineOptions {
     /// How the health of objects is judged over time: from when on no progress counts as degraded, how long a status must last
     /// before it counts, when an object flaps. By default what is seen counts at once, and progress has no end.
     pub health: TimelineOptions,
+    /// How many sources are rendered at the same time.
+    pub parallel_renders: usize,
     /// Which quirks of Argo CD are wanted.
     pub compat: Compat,
 }
@@ -195,6 +240,10 @@ impl Default for EngineOptions {
                 .iter()
                 .map(|(group, kind)| GroupKind::new(*group, *kind))
                 .collect(),
+            resources: default_filter(),
+            diffing: DiffSettings::default(),
+            health_rules: None,
+            global_projects: Vec::new(),
             discover_applications: true,
             self_heal_backoff: SelfHealBackoff::default(),
             poll: Duration::from_secs(120),
@@ -210,6 +259,7 @@ impl Default for EngineOptions {
                 health.hysteresis = Duration::ZERO;
                 health
             },
+            parallel_renders: 4,
             compat: Compat::default(),
         }
     }
@@ -279,11 +329,12 @@ impl EngineBuilder {
             history: History::new(Arc::clone(&self.store)),
             store: self.store,
             clock: self.clock,
-            renderers: self.renderers,
+            renderers: self.renderers.into(),
             clusters: RwLock::new(clusters),
             observers: self.observers,
+            renders: Arc::default(),
+            rendering: tokio::sync::Semaphore::new(self.options.parallel_renders.max(1)),
             options: self.options,
-            renders: render::RenderCache::default(),
             resolutions: resolve::Resolutions::default(),
             known: Mutex::default(),
             pending: Mutex::default(),
@@ -377,11 +428,13 @@ pub struct Engine {
     store: Arc<dyn Store>,
     history: History,
     clock: Arc<dyn Clock>,
-    renderers: Vec<Arc<dyn Renderer>>,
+    renderers: Arc<[Arc<dyn Renderer>]>,
     clusters: RwLock<Vec<Arc<ClusterConnection>>>,
     observers: Observers,
     options: EngineOptions,
-    renders: render::RenderCache,
+    renders: Arc<render::RenderCache>,
+    /// Lets a few render at the same time.
+    rendering: tokio::sync::Semaphore,
     resolutions: resolve::Resolutions,
     known: Mutex<Known>,
     /// What has come up for the loop that runs.
@@ -514,13 +567,38 @@ impl Engine {
         }
     }
 
+    /// Returns a project, with the rules of the global ones that hold for it.
     fn project(&self, name: &str) -> Option<Arc<AppProject>> {
         let known = self.known();
-        match known.projects.get(name) {
-            Some(project) => Some(Arc::clone(project)),
+        let own = match known.projects.get(name) {
+            Some(project) => Arc::clone(project),
             // As in Argo CD the default project is there and allows everything, unless somebody made another.
-            None if name == "default" => Some(Arc::new(AppProject::allow_all())),
-            None => None,
+            None if name == "default" => Arc::new(AppProject::allow_all()),
+            None => return None,
+        };
+        let mut merged: Option<AppProject> = None;
+        for global in &self.options.global_projects {
+            if *global.name != *name
+                && global.holds_for(&own)
+                && let Some(rules) = known.projects.get(&global.name)
+            {
+                merged = Some(with_global(merged.as_ref().unwrap_or(&own), &rules.spec));
+            }
+        }
+        Some(merged.map_or(own, Arc::new))
+    }
+
+    /// Makes what compares the objects of an application.
+    fn differ(&self, application: &Application) -> Result<Differ, String> {
+        Differ::with_settings(&application.spec.ignore_differences, &self.options.diffing)
+    }
+
+    /// Returns what the health of an object depends on.
+    fn health(&self) -> gitops_health::Context<'_> {
+        let context = gitops_health::Context::new();
+        match &self.options.health_rules {
+            Some(rules) => context.with_rules(rules),
+            None => context,
         }
     }
 

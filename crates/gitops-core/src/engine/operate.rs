@@ -7,11 +7,11 @@ use super::record::{put_operation, settings};
 use super::world::{ClusterWorld, namespace};
 use super::{ClusterConnection, Engine, EngineError, Hold, Next, OperationRecord, Refreshed};
 use crate::application::{
-    AppProject, Application, ApplicationSource, ManagedNamespaceMetadata, Operation, OperationPhase,
+    AppProject, Application, ApplicationSource, ManagedNamespaceMetadata, Operation,
+    OperationPhase, RetryStrategy,
 };
 use crate::autosync::{Decision, Situation, SkipReason, decide};
 use crate::comparison::{Basis, Comparison, compare, is_good, shown_revision};
-use crate::diffing::Differ;
 use crate::history::Limits;
 use crate::project::Cluster;
 use crate::retry::{delay, may_retry};
@@ -389,7 +389,7 @@ impl Engine {
     ) -> Comparison {
         let spec = &scene.application.spec;
         let instance = self.instance(id);
-        let differ = Differ::new(&spec.ignore_differences).unwrap_or_default();
+        let differ = self.differ(&scene.application).unwrap_or_default();
         let (shown, own) = (id.to_string(), own_key(id));
         let basis = Basis {
             application: &instance,
@@ -402,6 +402,7 @@ impl Engine {
             discovery: &scene.discovery,
             tracking: &self.options.tracking,
             differ: &differ,
+            health: self.health(),
             namespace_metadata: self.namespace_metadata(id, &scene.application),
             compat: self.options.compat,
             now: self.clock.now(),
@@ -436,8 +437,7 @@ impl Engine {
         let live_namespace = namespace(&scene.connection, &settings.namespace);
         let mut input = comparison.to_input(settings.clone(), live_namespace);
         if settings.respect_ignored {
-            let rules = &scene.application.spec.ignore_differences;
-            let differ = Differ::new(rules).unwrap_or_default();
+            let differ = self.differ(&scene.application).unwrap_or_default();
             for pair in &mut input.pairs {
                 if let (Some(desired), Some(live)) = (&mut pair.desired, &pair.live) {
                     *desired = differ.respect(desired, live);
@@ -490,7 +490,14 @@ impl Engine {
         if let Some(at) = record.retry_at
             && now < at
         {
-            return Ok(Next::After(at.since(now)));
+            // A clock that was set back does not make anybody wait longer than was said.
+            let longest = self.retry_wait(&record.operation.retry, record.retry_count);
+            if at.since(now) > longest {
+                record.retry_at = Some(now + longest);
+                self.save_operation(id, &record).await?;
+                self.keep(id, &record);
+            }
+            return Ok(Next::After(at.since(now).min(longest)));
         }
         let manual = !record.operation.initiated_by.automated;
         if let Some(closed) = self.closed(&scene.stage, manual, Some(record.started_at)) {
@@ -523,6 +530,17 @@ impl Engine {
         record.settings.prune_confirmed =
             crate::deletion::is_approved(&scene.application, record.started_at);
         let comparison = self.compare_for(id, &scene, &objects);
+        // What is not known is not acted on: not even what seems to be missing.
+        if let Some(message) = awaits_listing(&comparison) {
+            if record.message != message {
+                record.message = message;
+                self.save_operation(id, &record).await?;
+                self.keep(id, &record);
+                let message = record.message;
+                self.emit(id, EventKind::OperationProgressed { message });
+            }
+            return Ok(Next::After(self.options.step));
+        }
         if record.settings.fail_on_shared
             && let Some(shared) = shared_resource(&comparison)
         {
@@ -616,6 +634,12 @@ impl Engine {
                 },
             );
         }
+    }
+
+    /// Returns how long an operation waits at most for the try of a number.
+    fn retry_wait(&self, retry: &RetryStrategy, count: i64) -> Duration {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        delay(retry, count).unwrap_or(self.options.poll)
     }
 
     /// Brings an operation to its end, or to its next try.
@@ -794,6 +818,14 @@ fn is_pinned(operation: &Operation) -> bool {
             || !operation.initiated_by.automated
                 && (!sync.revision.is_empty() || !sync.revisions.is_empty())
     })
+}
+
+/// Tells for which kinds a sync waits as their objects are not known.
+pub(super) fn awaits_listing(comparison: &Comparison) -> Option<String> {
+    let (kind, reason) = comparison.unlisted.first_key_value()?;
+    Some(format!(
+        "waiting until objects of kind {kind} can be listed: {reason}"
+    ))
 }
 
 /// Returns what is said of an object that is another application's as well.

@@ -164,7 +164,7 @@ impl OperationRecord {
     /// Whether all objects are synced, so that it counts as a deployment.
     pub(super) fn is_full(&self) -> bool {
         let given = |sync: &SyncOperation| !sync.manifests.is_empty();
-        self.settings.selection.is_none()
+        !self.settings.is_selective()
             && !self.settings.dry_run
             && !self.operation.sync.as_ref().is_some_and(given)
     }
@@ -172,7 +172,7 @@ impl OperationRecord {
     /// Returns the operation as an application's status shows it.
     #[must_use]
     pub fn to_wire(&self) -> OperationState {
-        let single = self.sources.len() == 1;
+        let single = self.sources.len() == 1 && !self.settings.several_sources;
         let revisions: Vec<String> = self.revisions.iter().map(ToString::to_string).collect();
         let resources = self
             .state
@@ -262,6 +262,16 @@ pub(super) fn settings(
     let forced = strategy.apply.as_ref().is_some_and(|s| s.force)
         || strategy.hook.as_ref().is_some_and(|s| s.force);
     let policy = application.spec.sync_policy.clone().unwrap_or_default();
+    let keys = |excluded: bool| -> Vec<ObjectKey> {
+        let resources = sync.resources.iter().filter(|r| r.exclude == excluded);
+        resources
+            .map(|r| {
+                let (group, kind) = (r.group.as_str(), r.kind.as_str());
+                ObjectKey::new(group, kind, r.namespace.as_str(), r.name.as_str())
+            })
+            .collect()
+    };
+    let (chosen, deselection) = (keys(false), keys(true));
     SyncSettings {
         namespace: application.spec.destination.namespace.as_str().into(),
         revision,
@@ -273,6 +283,7 @@ pub(super) fn settings(
         prune_last: on("PruneLast"),
         replace: on("Replace"),
         server_side_apply: on("ServerSideApply"),
+        keep_client_side: option("ClientSideApplyMigration") == Some("false"),
         skip_validation: option("Validate") == Some("false"),
         out_of_sync_only: on("ApplyOutOfSyncOnly"),
         skip_dry_run_on_missing: on("SkipDryRunOnMissingResource"),
@@ -287,19 +298,13 @@ pub(super) fn settings(
             Some("orphan") => Propagation::Orphan,
             _ => Propagation::Foreground,
         },
-        selection: (!sync.resources.is_empty()).then(|| {
-            sync.resources
-                .iter()
-                .map(|r| {
-                    ObjectKey::new(
-                        r.group.as_str(),
-                        r.kind.as_str(),
-                        r.namespace.as_str(),
-                        r.name.as_str(),
-                    )
-                })
-                .collect()
-        }),
+        selection: (!chosen.is_empty()).then_some(chosen),
+        deselection,
+        several_sources: match (&sync.source, sync.sources.is_empty()) {
+            (_, false) => true,
+            (Some(_), true) => false,
+            (None, true) => !application.spec.sources.is_empty(),
+        },
     }
 }
 

@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use gitops_manifest::{Object, ObjectKey, Str};
@@ -12,7 +12,6 @@ use crate::application::{
     OrphanedResources, SyncStatus, SyncStatusCode,
 };
 use crate::comparison::{Basis, Comparison, compare, prepare, shown_revision};
-use crate::diffing::Differ;
 use crate::orphans;
 use crate::project::Cluster;
 use crate::{ApplicationId, Discovery, EventKind, RenderOptions, Revision, Timestamp};
@@ -444,9 +443,11 @@ impl Engine {
             },
         };
         let tracking = &self.options.tracking;
-        let (excluded, rendered): (Vec<Object>, Vec<Object>) = rendered
-            .into_iter()
-            .partition(|object| self.options.excluded_kinds.contains(&object.group_kind()));
+        let (excluded, rendered): (Vec<Object>, Vec<Object>) =
+            rendered.into_iter().partition(|object| {
+                let server = &connection.cluster.server;
+                self.options.excludes(object.group(), object.kind(), server)
+            });
         for object in &excluded {
             conditions.push((
                 "ExcludedResourceWarning",
@@ -460,7 +461,7 @@ impl Engine {
         }
         let prepared = prepare(&rendered, &instance, namespace, &discovery, tracking);
         conditions.extend(prepared.warnings);
-        let differ = match Differ::new(&application.spec.ignore_differences) {
+        let differ = match self.differ(application) {
             Ok(differ) => differ,
             Err(error) => {
                 return Ok(Err(Trouble::spec(format!(
@@ -482,6 +483,7 @@ impl Engine {
             discovery: &discovery,
             tracking,
             differ: &differ,
+            health: self.health(),
             now: self.clock.now(),
         };
         let mut comparison = {
@@ -594,6 +596,8 @@ impl Engine {
                 .tree(revision)
                 .await
                 .map_err(|error| Trouble::comparison(&error))?;
+            let merged = super::overrides::merged(source, &*tree, &self.instance(id));
+            let source = &merged.map_err(|error| Trouble::comparison(&error))?;
             let named = if source.chart.is_empty() || revision.name.is_empty() {
                 &revision.id
             } else {
@@ -620,8 +624,8 @@ impl Engine {
                 }
             }
             let render = self
-                .renders
-                .render(id, index, &self.renderers, &*tree, options)
+                .render(id, index, tree, options)
+                .await
                 .map_err(|error| Trouble::comparison(&error))?;
             let revision = revision.id.clone();
             self.emit(
@@ -739,7 +743,7 @@ impl Engine {
             .collect();
         let summary = ApplicationSummary {
             images: record::images(comparison.resources.iter().filter_map(|r| r.live.as_ref())),
-            external_urls: Vec::new(),
+            external_urls: self.external_urls(application, comparison),
         };
         let mut known = self.known();
         let Some(state) = known.applications.get_mut(id) else {
@@ -763,6 +767,25 @@ impl Engine {
         } else {
             names.iter().map(ToString::to_string).collect()
         };
+    }
+
+    /// Returns the addresses at which people reach an application: those of its objects, and of what these own.
+    fn external_urls(&self, application: &Application, comparison: &Comparison) -> Vec<String> {
+        let Ok(connection) = self.connection(&application.spec.destination) else {
+            return Vec::new();
+        };
+        let live = connection.live.state();
+        let mut urls = BTreeSet::new();
+        for root in comparison.resources.iter().filter_map(|r| r.live.as_ref()) {
+            crate::links::external_urls(root, &mut urls);
+            let has_children = live.owned(root.uid()).next().is_some();
+            if has_children && !root.uid().is_empty() {
+                for object in live.family(root).iter().skip(1) {
+                    crate::links::external_urls(object, &mut urls);
+                }
+            }
+        }
+        urls.into_iter().collect()
     }
 }
 

@@ -67,7 +67,33 @@ impl RenderCache {
         cache.retain(|(of, _), _| of != id);
     }
 
-    /// Renders a source of an application, unless everything that the last render of it rests on is the same.
+    /// Returns the last render of a source of an application where everything that it rests on is the same.
+    pub(super) fn reuse(
+        &self,
+        id: &ApplicationId,
+        index: usize,
+        tree: &dyn FileTree,
+        options: &RenderOptions,
+    ) -> Option<Render> {
+        let key = (id.clone(), index);
+        // Nobody waits while trees are asked.
+        let cached = {
+            let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            cache.remove(&key)?
+        };
+        if !cached.holds(tree, options) {
+            return None;
+        }
+        let render = Render {
+            rendered: Arc::clone(&cached.rendered),
+            renderer: cached.renderer,
+            reused: true,
+        };
+        self.keep(key, cached);
+        Some(render)
+    }
+
+    /// Renders a source of an application.
     pub(super) fn render(
         &self,
         id: &ApplicationId,
@@ -77,21 +103,6 @@ impl RenderCache {
         mut options: RenderOptions,
     ) -> Result<Render, RenderError> {
         let key = (id.clone(), index);
-        let cached = {
-            let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            cache.remove(&key)
-        };
-        if let Some(cached) = cached
-            && cached.holds(tree, &options)
-        {
-            let render = Render {
-                rendered: Arc::clone(&cached.rendered),
-                renderer: cached.renderer,
-                reused: true,
-            };
-            self.keep(key, cached);
-            return Ok(render);
-        }
         // The files of other sources are noted as those of this one are.
         let mut recorded = Vec::new();
         let mut refs = SourceTrees::default();
@@ -127,6 +138,39 @@ impl RenderCache {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(key, cached);
+    }
+}
+
+impl super::Engine {
+    /// Renders a source of an application, unless everything that the last render of it rests on is the same.
+    ///
+    /// Within a tokio runtime that is done on a thread of its own, a few at a time: a large chart holds up nobody else. Without
+    /// one, as in a simulation, it is done at once.
+    pub(super) async fn render(
+        &self,
+        id: &ApplicationId,
+        index: usize,
+        tree: Arc<dyn FileTree>,
+        options: RenderOptions,
+    ) -> Result<Render, RenderError> {
+        if let Some(render) = self.renders.reuse(id, index, &*tree, &options) {
+            return Ok(render);
+        }
+        let (renders, renderers) = (Arc::clone(&self.renders), Arc::clone(&self.renderers));
+        let id = id.clone();
+        let work = move || renders.render(&id, index, &renderers, &*tree, options);
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return work();
+        };
+        let _one_of_few = self.rendering.acquire().await;
+        match runtime.spawn_blocking(work).await {
+            Ok(outcome) => outcome,
+            // A panic stays one; nobody but the runtime's end cancels it otherwise.
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => std::future::pending().await,
+            },
+        }
     }
 }
 

@@ -2,13 +2,12 @@ use std::sync::Arc;
 
 use gitops_manifest::Object;
 
-use super::operate::shared_resource;
+use super::operate::{awaits_listing, shared_resource};
 use super::record::settings;
 use super::world::ClusterWorld;
 use super::{Engine, EngineError, Hold, Next, OperationRecord, Refreshed, SyncRequest};
 use crate::application::{Application, Operation, OperationPhase, RetryStrategy};
 use crate::comparison::shown_revision;
-use crate::diffing::Differ;
 use crate::plan::Plan;
 use crate::sync::{SyncSettings, SyncState};
 use crate::{ApplicationId, EventKind, History, HistoryEntry, StoreError, Write};
@@ -320,6 +319,12 @@ impl Engine {
         let scene = self.scene(id).await?;
         let operation = request.to_operation(&scene.application);
         let refreshed = self.ready_for(id, &scene.application, &operation).await?;
+        if let Some(reason) = awaits_listing(&refreshed.comparison) {
+            return Err(EngineError::NotReady {
+                application: id.clone(),
+                reason,
+            });
+        }
         self.guard_empty(id, &scene.application, &refreshed, request.prune)?;
         let now = self.clock.now();
         let settings = settings(
@@ -341,7 +346,7 @@ impl Engine {
         {
             complaints.push(format!("Shared resource found: {shared}"));
         }
-        let differ = Differ::new(&scene.application.spec.ignore_differences).unwrap_or_default();
+        let differ = self.differ(&scene.application).unwrap_or_default();
         Ok(Plan::new(
             id.clone(),
             &refreshed,

@@ -63,6 +63,12 @@ impl Drop for Keeping<'_> {
 
 impl Resolutions {
     pub(super) fn keep(&self) -> Keeping<'_> {
+        // What was said before may be long ago.
+        let slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        for slot in slots.values() {
+            slot.stale.store(true, Ordering::Release);
+        }
+        drop(slots);
         self.kept.store(true, Ordering::Release);
         Keeping(self)
     }

@@ -149,6 +149,7 @@ impl Engine {
         let mut watched: Vec<Arc<ClusterConnection>> = Vec::new();
         self.pending().clusters = true;
         for id in self.applications() {
+            self.plan_polls(&mut work, &id);
             work.push(id);
         }
         let result = loop {

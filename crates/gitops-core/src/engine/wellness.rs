@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use gitops_health::{Context, Family, Timeline, TimelineOptions, assess};
+use gitops_health::{Family, Timeline, TimelineOptions, assess};
 use gitops_manifest::ObjectKey;
 
 use super::{Engine, Next, Refreshed};
@@ -44,6 +44,13 @@ impl Engine {
                 .conditions
                 .push(("InvalidAnnotationWarning", complaint));
         }
+        if anew {
+            // Rules of users take their time: nothing is locked meanwhile.
+            for resource in &mut comparison.resources {
+                let live = resource.live.as_ref();
+                resource.health = live.and_then(|live| assess(live, &self.health()));
+            }
+        }
         let mut until = None;
         {
             let mut known = self.known();
@@ -52,10 +59,6 @@ impl Engine {
             };
             let mut past = std::mem::take(&mut state.timelines);
             for resource in &mut comparison.resources {
-                if anew {
-                    resource.health =
-                        (resource.live.as_ref()).and_then(|live| assess(live, &Context::new()));
-                }
                 let Some(health) = resource.health.take_if(|_| !resource.without_health) else {
                     continue;
                 };
@@ -101,7 +104,7 @@ impl Engine {
                 continue;
             }
             let family = connection.live.state().family(live);
-            Family::new(&family).explain(live, health, &Context::new());
+            Family::new(&family).explain(live, health, &self.health());
         }
     }
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use gitops_health::{Context, HealthStatus, assess};
+use gitops_health::{HealthStatus, assess};
 use gitops_manifest::{GroupVersionKind, Object, ObjectKey, Str, Value};
 
 use super::operate::Scene;
@@ -28,6 +28,50 @@ impl ClusterWorld<'_> {
     /// Notes in the cache what was written, so that the next step does not work on what was before.
     fn learn(&self, object: Object) {
         self.scene.connection.live.state().put(object);
+    }
+
+    /// Notes in the cache that an object was asked to go.
+    fn going(&self, live: &Object) {
+        let now = self.engine.clock.now();
+        let mut state = self.scene.connection.live.state();
+        state.mark_deleting(live, now);
+    }
+
+    /// Writes an object where it is the one that was seen, or comes in its place: what was seen may have been out of date.
+    async fn apply(
+        &self,
+        object: &Object,
+        live: Option<&Object>,
+        options: &ApplyOptions,
+    ) -> Result<crate::Applied, TargetError> {
+        let target = &self.scene.target;
+        let first = target.apply(object, options).await;
+        let by_uid = matches!(options.precondition, Precondition::Uid(_));
+        let (true, Err(TargetError::Changed { .. })) = (by_uid, &first) else {
+            return first;
+        };
+        let now = target.get(&object.key()).await?;
+        let same = |now: &Object| live.is_some_and(|live| live.uid() == now.uid());
+        if now.as_ref().is_some_and(same) {
+            return first;
+        }
+        let precondition = match &now {
+            Some(now) => {
+                self.learn(now.clone());
+                Precondition::Uid(now.uid().into())
+            }
+            None => {
+                if let Some(live) = live {
+                    self.scene.connection.live.state().remove(live);
+                }
+                Precondition::None
+            }
+        };
+        let options = ApplyOptions {
+            precondition,
+            ..options.clone()
+        };
+        target.apply(object, &options).await
     }
 
     /// Tries out to make an object, under a name that nothing has.
@@ -110,7 +154,7 @@ impl World for ClusterWorld<'_> {
     }
 
     fn health(&self, object: &Object) -> Result<Option<(HealthStatus, String)>, String> {
-        Ok(assess(object, &Context::new())
+        Ok(assess(object, &self.engine.health())
             .map(|health| (health.status, health.message.to_string())))
     }
 
@@ -158,8 +202,9 @@ impl World for ClusterWorld<'_> {
             dry_run: request.dry_run,
             precondition,
             validate: request.validate,
+            keep_client_side: request.keep_client_side,
         };
-        let mut result = self.scene.target.apply(object, &options).await;
+        let mut result = self.apply(object, live, &options).await;
         let refused = matches!(
             result,
             Err(TargetError::Invalid { .. } | TargetError::Conflict { .. })
@@ -192,7 +237,14 @@ impl World for ClusterWorld<'_> {
         let options =
             DeleteOptions::new(propagation).with_precondition(Precondition::Uid(live.uid().into()));
         match self.scene.target.delete(&live.key(), &options).await {
-            Ok(()) | Err(TargetError::NotFound { .. }) => Ok(()),
+            Ok(()) => {
+                self.going(live);
+                Ok(())
+            }
+            Err(TargetError::NotFound { .. }) => {
+                self.scene.connection.live.state().remove(live);
+                Ok(())
+            }
             Err(error) => Err(error.to_string()),
         }
     }
@@ -201,8 +253,14 @@ impl World for ClusterWorld<'_> {
         let options = DeleteOptions::new(Propagation::Foreground)
             .with_precondition(Precondition::Uid(live.uid().into()));
         match self.scene.target.delete(&live.key(), &options).await {
-            Ok(()) => Ok(true),
-            Err(TargetError::NotFound { .. }) => Ok(false),
+            Ok(()) => {
+                self.going(live);
+                Ok(true)
+            }
+            Err(TargetError::NotFound { .. }) => {
+                self.scene.connection.live.state().remove(live);
+                Ok(false)
+            }
             Err(error) => Err(error.to_string()),
         }
     }

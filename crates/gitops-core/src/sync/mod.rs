@@ -117,6 +117,8 @@ pub struct SyncSettings {
     pub replace: bool,
     /// Whether objects are applied server-side.
     pub server_side_apply: bool,
+    /// Whether a server-side apply leaves alone what was applied on the client side.
+    pub keep_client_side: bool,
     /// Whether objects are not checked against their schema.
     pub skip_validation: bool,
     /// Whether only objects that differ are applied.
@@ -135,10 +137,37 @@ pub struct SyncSettings {
     pub propagation: Propagation,
     /// The objects to sync; `None` for all. A sync of some runs no hooks.
     pub selection: Option<Vec<ObjectKey>>,
+    /// The objects that are left out of a sync, whatever is selected. A sync with such runs no hooks.
+    pub deselection: Vec<ObjectKey>,
+    /// Whether the application has a list of sources, be there one in it or more.
+    pub several_sources: bool,
     /// Whether an object that is another application's as well is an error.
     pub fail_on_shared: bool,
     /// Whether fields whose differences do not count are left as they are.
     pub respect_ignored: bool,
+}
+
+impl SyncSettings {
+    /// Whether not all objects are synced.
+    #[must_use]
+    pub const fn is_selective(&self) -> bool {
+        self.selection.is_some() || !self.deselection.is_empty()
+    }
+
+    /// Whether an object is synced.
+    #[must_use]
+    pub fn selects(&self, key: &ObjectKey) -> bool {
+        let means = |chosen: &ObjectKey| {
+            chosen.group == key.group
+                && chosen.kind == key.kind
+                && chosen.name == key.name
+                && (chosen.namespace.is_empty() || chosen.namespace == key.namespace)
+        };
+        self.selection
+            .as_ref()
+            .is_none_or(|selection| selection.iter().any(means))
+            && !self.deselection.iter().any(means)
+    }
 }
 
 /// How an object is written.
@@ -168,6 +197,8 @@ pub struct WriteRequest {
     pub force: bool,
     /// Whether it is applied server-side.
     pub server_side: bool,
+    /// Whether a server-side apply leaves alone what was applied on the client side.
+    pub keep_client_side: bool,
     /// Whether it is checked against its schema.
     pub validate: bool,
 }

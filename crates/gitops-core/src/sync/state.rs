@@ -511,7 +511,7 @@ impl SyncState {
                 continue;
             }
             deleted.push(task.key());
-            if let Some(live) = task.live.clone()
+            if let Some(live) = task.live.clone().filter(|live| !live.is_deleting())
                 && let Err(error) = world.delete_hook(&live).await
             {
                 let message = format!("failed to delete resource: {error}");
@@ -654,6 +654,11 @@ impl SyncState {
                 .live
                 .clone()
                 .expect("it is deleted because it is there");
+            // It was asked to go before, and is on its way.
+            if live.is_deleting() {
+                state = state.max(RunState::Pending);
+                continue;
+            }
             match world.delete_hook(&live).await {
                 Ok(true) => state = state.max(RunState::Pending),
                 Ok(false) => {}
@@ -820,6 +825,7 @@ fn write_request(task: &Task, settings: &SyncSettings, dry_run: bool) -> WriteRe
         dry_run,
         force: mode != WriteMode::Create && (settings.force || either("Force")),
         server_side,
+        keep_client_side: settings.keep_client_side,
         validate: matches!(mode, WriteMode::Replace | WriteMode::Update)
             || !settings.skip_validation && !has_option(desired, "Validate", "false"),
     }

@@ -145,7 +145,7 @@ pub(super) fn build(input: &SyncInput, state: &SyncState, world: &dyn World) -> 
     for pair in pairs {
         push_pair(&mut tasks, settings, pair);
     }
-    if !settings.skip_hooks && settings.selection.is_none() {
+    if !settings.skip_hooks && !settings.is_selective() {
         for (object, live) in hooks {
             push_hook(&mut tasks, settings, object, live.as_ref(), pairs);
         }
@@ -178,16 +178,8 @@ pub(super) fn build(input: &SyncInput, state: &SyncState, world: &dyn World) -> 
 
 fn push_pair(tasks: &mut Vec<Task>, settings: &SyncSettings, pair: &Pair) {
     let key = pair.key();
-    if let Some(selection) = &settings.selection {
-        let selected = selection.iter().any(|chosen| {
-            chosen.group == key.group
-                && chosen.kind == key.kind
-                && chosen.name == key.name
-                && (chosen.namespace.is_empty() || chosen.namespace == key.namespace)
-        });
-        if !selected {
-            return;
-        }
+    if !settings.selects(&key) {
+        return;
     }
     let hooks = Hooks::of(
         pair.desired

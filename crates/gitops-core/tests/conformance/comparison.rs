@@ -88,6 +88,7 @@ fn conformance_sync_comparison() {
             tracking: &tracking,
             differ: &differ,
             namespace_metadata: wanted.is_some().then(|| wanted != last),
+            health: Default::default(),
             compat: Compat::ARGO_CD,
             now: Timestamp::default(),
         };
@@ -164,6 +165,7 @@ fn conformance_sync_app_health() {
             tracking: &tracking,
             differ: &differ,
             namespace_metadata: None,
+            health: Default::default(),
             compat: Compat::ARGO_CD,
             now: Timestamp::default(),
         };

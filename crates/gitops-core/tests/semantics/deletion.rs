@@ -318,3 +318,36 @@ fn an_application_that_others_depend_on_is_deleted_after_them() {
     // The dependent one is still there for somebody else's sake.
     assert!(application_object(&bed, "web").is_some());
 }
+
+#[test]
+fn a_project_that_forbids_the_destination_keeps_what_it_hides() {
+    let bed = Bed::new(&[("web/a.yaml", config("a", "one"))]);
+    let engine = bed.engine(|_| {});
+    let mut wanted = application("web", "web");
+    wanted.spec.project = "shop".into();
+    let mut project = gitops_core::application::AppProject::new(
+        "shop",
+        gitops_core::application::AppProject::allow_all().spec,
+    );
+    engine.set_project(project.clone());
+    let id = engine.set_application(wanted.clone());
+    bed.settle(&engine);
+    let allowed = std::mem::take(&mut project.spec.destinations);
+    engine.set_project(project.clone());
+    engine.set_application(deleting(
+        wanted,
+        &["resources-finalizer.argocd.argoproj.io"],
+        bed.now(),
+    ));
+    bed.run(&engine, 5);
+    let told = condition(&engine, &id, "DeletionError").expect("it is told");
+    assert!(
+        told.contains("do not match any of the allowed destinations"),
+        "{told}"
+    );
+    assert!(bed.value("a").is_some());
+    project.spec.destinations = allowed;
+    engine.set_project(project);
+    bed.run(&engine, 200);
+    assert_eq!(bed.value("a"), None);
+}

@@ -3,8 +3,10 @@
 
 mod bed;
 mod deletion;
+mod known;
 mod options;
 mod project;
 mod running;
+mod settings;
 mod tracking;
 mod wellness;

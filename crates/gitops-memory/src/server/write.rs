@@ -170,7 +170,7 @@ impl Server {
         let merged = match options.mode {
             ApplyMode::ServerSide => {
                 // What client-side apply owns is taken over first, as a client does before its first apply.
-                let migrated = if options.dry_run {
+                let migrated = if options.dry_run || options.keep_client_side {
                     None
                 } else {
                     let migrated =
