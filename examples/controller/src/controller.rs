@@ -184,8 +184,7 @@ impl Controller {
         }
         config.update().await.map_err(unread)?;
         let settings = Arc::new(read_settings(&config));
-        let discovery = parts.target.discover().await.map_err(unread)?;
-        settings.apply(&mut options.engine, &discovery);
+        settings.apply(&mut options.engine);
         let (inbox, metrics) = (Inbox::default(), Metrics::default());
         let source = Metered {
             source: Arc::clone(&parts.source),

@@ -1,15 +1,17 @@
 //! Settings as Argo CD keeps them: in `argocd-cm`, `argocd-secret`, and Secrets of repositories and clusters.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use gitops::glob::{Syntax, matches};
-use gitops::manifest::{GroupKind, Object, Str, Value};
+use gitops::EngineOptions;
+use gitops::health::Rules;
+use gitops::health::lua::{LuaOptions, LuaRuntime};
+use gitops::manifest::{Object, Value};
+use gitops::settings::ResourceSettings;
 use gitops::source::{ChartCredentials, ChartKeyring, Credentials, Keyring};
-use gitops::tracking::{Tracking, TrackingMethod};
-use gitops::{Discovery, EngineOptions};
 
 use crate::webhook::{MAX_BODY, WebhookSecrets};
 
@@ -20,12 +22,12 @@ const SECRET_TYPE: &str = "argocd.argoproj.io/secret-type";
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Settings {
-    /// How objects are tracked.
-    pub tracking: Tracking,
+    /// What concerns resources: how they are tracked and compared, and which are left alone.
+    pub resources: ResourceSettings,
+    /// The health scripts, ready to be run.
+    pub health_rules: Option<Arc<Rules>>,
     /// How often repositories are asked, where it is set.
     pub poll: Option<Duration>,
-    /// Rules for kinds that are left alone: API groups and kinds, as globs.
-    pub exclusions: Vec<Exclusion>,
     /// The secrets of webhooks.
     pub webhooks: WebhookSecrets,
     /// The largest body of a webhook.
@@ -36,15 +38,6 @@ pub struct Settings {
     pub clusters: BTreeMap<String, Object>,
     /// What could not be read, for the log.
     pub complaints: Vec<String>,
-}
-
-/// Kinds that are left alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Exclusion {
-    /// Globs of API groups.
-    pub groups: Vec<String>,
-    /// Globs of kinds.
-    pub kinds: Vec<String>,
 }
 
 /// What opens a repository.
@@ -112,23 +105,17 @@ impl Settings {
             let value = object.at(&["data", key]).and_then(Value::as_str);
             value.map(str::trim).filter(|value| !value.is_empty())
         };
-        if let Some(method) = text("application.resourceTrackingMethod") {
-            match method {
-                "label" => self.tracking.method = TrackingMethod::Label,
-                "annotation" => self.tracking.method = TrackingMethod::Annotation,
-                "annotation+label" => self.tracking.method = TrackingMethod::AnnotationAndLabel,
-                other => self.complaints.push(format!(
-                    "argocd-cm: application.resourceTrackingMethod is {other:?}; give annotation, label or \
-                     annotation+label"
-                )),
-            }
+        let (resources, complaints) = ResourceSettings::read(object);
+        self.complaints
+            .extend(complaints.iter().map(ToString::to_string));
+        if resources.customizations.iter().next().is_some() {
+            let runtime = Arc::new(LuaRuntime::new(LuaOptions::default()));
+            let (rules, errors) = resources.customizations.rules(&runtime);
+            self.complaints
+                .extend(errors.iter().map(ToString::to_string));
+            self.health_rules = (!rules.is_empty()).then(|| Arc::new(rules));
         }
-        if let Some(label) = text("application.instanceLabelKey") {
-            self.tracking.label = label.into();
-        }
-        if let Some(id) = text("installationID") {
-            self.tracking.installation = id.into();
-        }
+        self.resources = resources;
         if let Some(timeout) = text("timeout.reconciliation") {
             match gitops::retry::parse_duration(timeout) {
                 Some(duration) => self.poll = Some(duration),
@@ -147,41 +134,25 @@ impl Settings {
                 )),
             }
         }
-        if let Some(exclusions) = text("resource.exclusions") {
-            match read_exclusions(exclusions) {
-                Ok(read) => self.exclusions = read,
-                Err(reason) => self
-                    .complaints
-                    .push(format!("argocd-cm: resource.exclusions: {reason}")),
-            }
-        }
     }
 
     /// Sets what concerns an engine.
-    pub fn apply(&self, options: &mut EngineOptions, discovery: &Discovery) {
-        options.tracking = self.tracking.clone();
+    pub fn apply(&self, options: &mut EngineOptions) {
+        self.resources.apply(options);
+        options.health_rules.clone_from(&self.health_rules);
         match self.poll {
             // As in Argo CD zero means never.
             Some(Duration::ZERO) => options.poll = Duration::from_secs(365 * 86_400),
             Some(poll) => options.poll = poll,
             None => {}
         }
-        for kind in discovery.kinds() {
-            let (group, name) = (&kind.gvk.group, &kind.gvk.kind);
-            if self.exclusions.iter().any(|rule| rule.means(group, name)) {
-                options
-                    .excluded_kinds
-                    .insert(GroupKind::new(group.clone(), name.clone()));
-            }
-        }
     }
 
     /// Whether an engine that was made with other settings has to be made anew.
     #[must_use]
     pub fn needs_restart(&self, other: &Self) -> bool {
-        self.tracking != other.tracking
+        self.resources != other.resources
             || self.poll != other.poll
-            || self.exclusions != other.exclusions
             || self.repositories != other.repositories
     }
 
@@ -236,42 +207,6 @@ impl Settings {
     }
 }
 
-impl Exclusion {
-    fn means(&self, group: &Str, kind: &Str) -> bool {
-        // No group, or no kind, means all of them.
-        let any = |patterns: &[String], name: &str| {
-            patterns.is_empty() || patterns.iter().any(|p| matches(p, name, Syntax::Any))
-        };
-        any(&self.groups, group) && any(&self.kinds, kind)
-    }
-}
-
-fn read_exclusions(text: &str) -> Result<Vec<Exclusion>, String> {
-    let documents =
-        gitops::manifest::yaml::parse(text, &gitops::manifest::yaml::ParseOptions::default())
-            .map_err(|error| error.to_string())?;
-    let Some(Value::Array(rules)) = documents.into_iter().next() else {
-        return Err("it is no list of rules with apiGroups and kinds".to_owned());
-    };
-    let list = |rule: &Value, field: &str| -> Vec<String> {
-        let values = rule.get(field).and_then(Value::as_array);
-        let values = values.into_iter().flat_map(|values| values.iter());
-        values
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect()
-    };
-    Ok(rules
-        .iter()
-        // A rule for certain clusters alone is not one for all.
-        .filter(|rule| list(rule, "clusters").iter().all(|cluster| cluster == "*"))
-        .map(|rule| Exclusion {
-            groups: list(rule, "apiGroups"),
-            kinds: list(rule, "kinds"),
-        })
-        .collect())
-}
-
 fn read_repository(object: &Object, into: &mut BTreeMap<String, RepositoryCredentials>) {
     let data = secret_data(object);
     let text = |key: &str| data.get(key).cloned().unwrap_or_default();
@@ -305,4 +240,55 @@ pub(crate) fn secret_data(object: &Object) -> BTreeMap<String, String> {
         }
     }
     entries
+}
+
+#[cfg(test)]
+mod tests {
+    use gitops::health::assess;
+    use serde_json::json;
+
+    use super::*;
+
+    fn object(value: serde_json::Value) -> Object {
+        Object::try_from(value).expect("it is an object")
+    }
+
+    #[test]
+    fn customizations_reach_the_engine_and_what_cannot_be_used_is_told() {
+        let config = object(json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm"},
+            "data": {
+                "resource.customizations.health.example.org_Widget":
+                    "return {status = 'Degraded', message = obj.spec.why}",
+                "resource.customizations.health.example.org_Broken": "return {",
+                "resource.customizations.ignoreDifferences.apps_Deployment": "jsonPointers: [/spec/replicas]",
+                "resource.exclusions": "- kinds: [Secret]\n  clusters: [https://edge]\n- 7\n",
+                "application.instanceLabelKey": "example.org/app",
+            },
+        }));
+        let settings = Settings::read([&config]);
+        let complaints = &settings.complaints;
+        assert_eq!(complaints.len(), 2, "{complaints:#?}");
+        assert_eq!(
+            complaints[0],
+            "argocd-cm: resource.exclusions, line 3: a rule must be a map, not number"
+        );
+        assert!(complaints[1].starts_with("cannot use example.org/Broken of ConfigMap argocd-cm"));
+        let mut options = EngineOptions::default();
+        settings.apply(&mut options);
+        assert!(options.excludes("", "Secret", "https://edge"));
+        assert!(!options.excludes("", "Secret", "https://core"));
+        assert_eq!(options.diffing.ignore.len(), 1);
+        assert_eq!(&*options.tracking.label, "example.org/app");
+        let rules = options.health_rules.expect("one script can be parsed");
+        let widget = object(json!({
+            "apiVersion": "example.org/v1", "kind": "Widget", "metadata": {"name": "w"},
+            "spec": {"why": "it is broken"},
+        }));
+        let context = gitops::health::Context::new().with_rules(&rules);
+        let health = assess(&widget, &context).expect("there is a rule");
+        assert_eq!(health.message, "it is broken");
+        assert!(settings.needs_restart(&Settings::default()));
+        assert!(!settings.needs_restart(&Settings::read([&config])));
+    }
 }

@@ -222,20 +222,6 @@ impl Managers {
         });
         Value::Array(entries.collect())
     }
-    /// The managers in the order of an API server.
-    fn in_order(&self) -> Vec<(&ManagerId, &Owned)> {
-        let mut entries: Vec<(&ManagerId, &Owned)> = self.0.iter().collect();
-        entries.sort_by(|(a, x), (b, y)| {
-            let time = seconds(&x.time).cmp(&seconds(&y.time));
-            a.operation
-                .cmp(&b.operation)
-                .then(time)
-                .then_with(|| a.name.cmp(&b.name))
-                .then_with(|| x.api_version.cmp(&y.api_version))
-                .then_with(|| a.subresource.cmp(&b.subresource))
-        });
-        entries
-    }
 
     /// Whether the managed fields of an object stand in the order in which they would be written now.
     pub(super) fn stand_as_in(&self, object: &Object) -> bool {
