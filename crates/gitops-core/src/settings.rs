@@ -548,7 +548,7 @@ impl Reader {
                         self.customization(CUSTOMIZATIONS, what, &group, &kind, text, diffing);
                     }
                     Some(value) => {
-                        self.told(CUSTOMIZATIONS, what, &group, &kind, value, "", diffing)
+                        self.told(CUSTOMIZATIONS, what, &group, &kind, value, "", diffing);
                     }
                 }
             }

@@ -152,10 +152,11 @@ const EXCLUDED: [(&str, &str); 14] = [
 fn default_filter() -> ResourceFilter {
     let mut filter = ResourceFilter::default();
     let mut exclude = |groups: &[&'static str], kinds: &[&'static str]| {
-        let mut rule = ResourceRule::default();
-        rule.groups = groups.iter().map(|group| Str::from_static(group)).collect();
-        rule.kinds = kinds.iter().map(|kind| Str::from_static(kind)).collect();
-        filter.exclusions.push(rule);
+        filter.exclusions.push(ResourceRule {
+            groups: groups.iter().map(|group| Str::from_static(group)).collect(),
+            kinds: kinds.iter().map(|kind| Str::from_static(kind)).collect(),
+            ..ResourceRule::default()
+        });
     };
     exclude(&["cert-manager.io"], &["CertificateRequest"]);
     exclude(
