@@ -134,9 +134,7 @@ impl Path {
                         .iter()
                         .map(|(key, value)| {
                             let field = Self::fields([key]).to_jq();
-                            // An element may be silent about a key that has a default: of the lists that Kubernetes keys
-                            // by several fields that is the protocol of a port.
-                            if key == "protocol" && value.as_str() == Some("TCP") {
+                            if is_implied(key, value) {
                                 format!("({field} // \"TCP\") == \"TCP\"")
                             } else {
                                 format!("{field} == {value}")
@@ -164,6 +162,19 @@ impl Path {
     }
 }
 
+/// Whether an element that is silent about a key has this value there: of the lists that Kubernetes keys by several fields
+/// that is the protocol of a port.
+fn is_implied(key: &str, value: &Value) -> bool {
+    key == "protocol" && value.as_str() == Some("TCP")
+}
+
+fn has_key(item: &Value, key: &str, want: &Value) -> bool {
+    match item.get(key) {
+        Some(found) => found == want,
+        None => item.as_object().is_some() && is_implied(key, want),
+    }
+}
+
 impl Step {
     /// Finds what the step leads to, and its token in a JSON pointer.
     fn position_in<'v>(&self, value: &'v Value) -> Option<(Str, &'v Value)> {
@@ -173,7 +184,7 @@ impl Step {
             (Self::Key(keys), Value::Array(list)) => {
                 let i = list
                     .iter()
-                    .position(|item| keys.iter().all(|(key, want)| item.get(key) == Some(want)))?;
+                    .position(|item| keys.iter().all(|(key, want)| has_key(item, key, want)))?;
                 Some((i.to_string().into(), &list[i]))
             }
             (Self::Value(want), Value::Array(list)) => {

@@ -587,3 +587,38 @@ fn proposed_rules_silence_what_they_are_proposed_for() {
             .is_empty()
     );
 }
+
+/// The path of a port has the protocol that the server fills in; desired need not.
+#[test]
+fn a_new_port_is_new_in_desired() {
+    let deployment = |port: i32| {
+        let ports = json!([{"containerPort": port}]);
+        let containers = json!([{"name": "web", "image": "web:1", "ports": ports}]);
+        object(&Value::from(json!({
+            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+            "spec": {"template": {"spec": {"containers": containers}}},
+        })))
+        .expect("it is an object")
+    };
+    let mut live = deployment(80);
+    live.set_annotation(
+        gitops_diff::compare::LAST_APPLIED,
+        deployment(80).to_value().to_json(),
+    );
+    let found = compare(
+        Some(&deployment(81)),
+        Some(&live),
+        &CompareOptions::default(),
+    )
+    .unwrap();
+    let whys: Vec<_> = found
+        .differences
+        .iter()
+        .map(|difference| difference.why.clone())
+        .collect();
+    assert_eq!(
+        whys,
+        [Why::RemovedFromDesired, Why::ChangedInDesired],
+        "{found:?}"
+    );
+}
