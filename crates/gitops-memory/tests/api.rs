@@ -323,3 +323,24 @@ fn custom_resources_are_pruned_and_defaulted_by_their_schema() {
         assert!(matches!(gone, Err(TargetError::UnknownKind { .. })));
     });
 }
+
+/// `kubectl apply` writes the annotation with Go's encoder (`util.GetModifiedConfiguration`), which escapes what could end a script.
+#[test]
+fn what_was_applied_is_written_down_as_go_writes_it() {
+    run(async |target, _| {
+        let page = config_map("a", json!({"page": "<b>&"}));
+        let options = ApplyOptions::server_side("kubectl").with_mode(ApplyMode::ClientSide);
+        let live = target.apply(&page, &options).await.unwrap().object;
+        let written = live
+            .annotation("kubectl.kubernetes.io/last-applied-configuration")
+            .unwrap();
+        assert!(
+            written.contains(r#""data":{"page":"\u003cb\u003e\u0026"}"#),
+            "{written}"
+        );
+        assert!(written.ends_with("}\n"));
+        // It is not applied anew because of it.
+        let again = target.apply(&page, &options).await.unwrap();
+        assert_eq!(again.effect, Effect::Unchanged);
+    });
+}

@@ -586,7 +586,8 @@ fn note_applied(object: &mut Object) {
         .metadata_mut()
         .entry_object("annotations")
         .remove(LAST_APPLIED);
-    let mut text = noted.to_value().to_json();
+    // As Go writes it: `<`, `>` and `&` are escaped.
+    let mut text = noted.to_value().to_go_json();
     text.push('\n');
     object.set_annotation(LAST_APPLIED, text);
 }
