@@ -212,6 +212,12 @@ pub(crate) struct Diff {
     /// Print why each field differs, and the rule that would leave it out.
     #[arg(long)]
     pub(crate) explain: bool,
+    /// Print in two columns: live on the left, what would be on the right.
+    #[arg(long)]
+    pub(crate) side_by_side: bool,
+    /// How many columns there are.
+    #[arg(long, default_value_t = 120)]
+    pub(crate) width: usize,
     /// The form of the output.
     #[arg(long, short, value_enum, default_value_t = Format::Table)]
     pub(crate) output: Format,

@@ -21,7 +21,20 @@ use args::{Cli, Command};
 /// What a command comes to: an exit code, or an error.
 type Outcome = Result<u8, Box<dyn std::error::Error>>;
 
+/// Ends quietly where the reader of the output has seen enough, as `head` does.
+fn end_with_the_reader() {
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload().downcast_ref::<String>();
+        if message.is_some_and(|text| text.starts_with("failed printing to stdout: Broken pipe")) {
+            std::process::exit(141);
+        }
+        told(panic);
+    }));
+}
+
 fn main() -> ExitCode {
+    end_with_the_reader();
     let cli = Cli::parse();
     let paint = output::Paint::new(cli.color);
     let outcome = match cli.command {

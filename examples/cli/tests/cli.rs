@@ -57,7 +57,25 @@ fn from_a_folder_to_a_cluster_and_back() {
     fs::write(path.join("web/web.yaml"), manifest("two")).expect("written");
     let (code, out, _) = gitops(path, &["diff", "--path", "web"]);
     assert_eq!(code, 1);
-    assert!(out.contains("-  key: one\n+  key: two\n"), "{out}");
+    assert_eq!(
+        out,
+        "~ ConfigMap/shop/web\n@@ data.key: changed in desired @@\n-one\n+two\n"
+    );
+    let (_, out, _) = gitops(
+        path,
+        &["diff", "--path", "web", "--side-by-side", "--width", "23"],
+    );
+    assert_eq!(
+        out,
+        "~ ConfigMap/shop/web\ndata.key: changed in desired\none        | two\n"
+    );
+    let (_, out, _) = gitops(path, &["diff", "--path", "web", "--explain"]);
+    assert!(
+        out.contains(
+            "data.key was changed in the desired object: live has \"one\", desired is \"two\""
+        ) && out.contains(r#""jsonPointers":["/data/key"]"#),
+        "{out}"
+    );
     let (code, _, err) = gitops(path, &["sync", "--path", "web"]);
     assert_eq!(code, 0, "{err}");
     let (code, out, _) = gitops(path, &["health", "--path", "web", "-o", "json"]);

@@ -2,9 +2,9 @@ use gitops::Differ;
 use gitops::application::SyncStatusCode;
 use gitops::comparison::Compared;
 use gitops::diff::mask::{MaskOptions, is_secret, secrets};
-use gitops::manifest::{Object, Value, yaml};
+use gitops::diff::show::{self, ShowOptions};
+use gitops::manifest::Object;
 use serde_json::json;
-use similar::TextDiff;
 
 use crate::Outcome;
 use crate::args::{Diff, Format};
@@ -44,12 +44,15 @@ pub(crate) fn run(args: &Diff, paint: Paint) -> Outcome {
         match args.output {
             Format::Table if args.summary => println!("{}", comparison.summary()),
             Format::Table => {
-                print(
-                    resource,
-                    comparison.live().as_ref(),
-                    comparison.predicted().as_ref(),
-                    paint,
-                );
+                let options = ShowOptions::default()
+                    .colour(paint.is_on())
+                    .width(args.width);
+                let shown = if args.side_by_side {
+                    show::side_by_side(&comparison, &options)
+                } else {
+                    show::unified(&comparison, &options)
+                };
+                print!("{shown}");
                 if args.explain {
                     explain(&comparison, live.as_ref(), paint);
                 }
@@ -60,7 +63,7 @@ pub(crate) fn run(args: &Diff, paint: Paint) -> Outcome {
                 "namespace": resource.key.namespace,
                 "name": resource.key.name,
                 "status": serde_json::to_value(comparison.status)?,
-                "differences": serde_json::to_value(&comparison.differences)?,
+                "differences": serde_json::to_value(show::json(&comparison)["differences"].clone())?,
             })),
         }
     }
@@ -77,33 +80,6 @@ fn masked(resource: &Compared) -> (Option<Object>, Option<Object>) {
         secrets(desired, live, &MaskOptions::default())
     } else {
         (desired.cloned(), live.cloned())
-    }
-}
-
-fn text(value: Option<&Value>) -> String {
-    value
-        .map(|value| yaml::emit(value, &yaml::EmitOptions::default()))
-        .unwrap_or_default()
-}
-
-fn print(resource: &Compared, live: Option<&Value>, predicted: Option<&Value>, paint: Paint) {
-    let (live, predicted) = (text(live), text(predicted));
-    println!("{}", paint.bold(&format!("=== {}", resource.key)));
-    let diff = TextDiff::from_lines(&live, &predicted);
-    for line in diff
-        .unified_diff()
-        .context_radius(3)
-        .header("live", "desired")
-        .to_string()
-        .lines()
-    {
-        let painted = match line.as_bytes().first() {
-            Some(b'+') => paint.green(line),
-            Some(b'-') => paint.red(line),
-            Some(b'@') => paint.dim(line),
-            _ => line.to_owned(),
-        };
-        println!("{painted}");
     }
 }
 
