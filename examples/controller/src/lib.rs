@@ -22,4 +22,4 @@ pub use controller::{Connect, Controller, ControllerError, ControllerOptions, En
 pub use http::{Answer, router};
 pub use lease::{LeaseOptions, shard_of};
 pub use seed::shared_seed;
-pub use settings::{Exclusion, RepositoryCredentials, Settings};
+pub use settings::{RepositoryCredentials, Settings};

@@ -16,7 +16,7 @@ use super::bed::{
     sync_status, with_options,
 };
 
-fn read(data: serde_json::Value) -> (ResourceSettings, Vec<String>) {
+fn read(data: &serde_json::Value) -> (ResourceSettings, Vec<String>) {
     let config = json!({
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm"}, "data": data,
     });
@@ -26,7 +26,7 @@ fn read(data: serde_json::Value) -> (ResourceSettings, Vec<String>) {
     (settings, complaints)
 }
 
-fn apply(data: serde_json::Value) -> impl FnOnce(&mut EngineOptions) {
+fn apply(data: &serde_json::Value) -> impl FnOnce(&mut EngineOptions) + use<> {
     let (settings, complaints) = read(data);
     assert!(complaints.is_empty(), "{complaints:?}");
     move |options| settings.apply(options)
@@ -40,7 +40,7 @@ fn kinds_are_left_alone_by_cluster() {
         ("web/a.yaml", config("a", "one")),
         ("web/web.yaml", deployment("web", "shop/web:1")),
     ]);
-    let engine = bed.engine(apply(json!({"resource.exclusions": exclusions})));
+    let engine = bed.engine(apply(&json!({"resource.exclusions": exclusions})));
     let id = engine.set_application(application("web", "web"));
     bed.settle(&engine);
     assert_eq!(bed.value("a"), None);
@@ -56,7 +56,7 @@ fn what_is_said_of_exclusions_takes_the_place_of_the_defaults() {
     assert!(options.excludes("", "Endpoints", "https://a"));
     assert!(options.excludes("kyverno.io", "PolicyReport", "https://a"));
     apply(
-        json!({"resource.exclusions": "- kinds: [Secret]\n", "resource.inclusions": "- apiGroups: ['', apps]\n"}),
+        &json!({"resource.exclusions": "- kinds: [Secret]\n", "resource.inclusions": "- apiGroups: ['', apps]\n"}),
     )(&mut options);
     let excluded = |group, kind| options.excludes(group, kind, "https://a");
     assert!(excluded("", "Secret"));
@@ -73,7 +73,7 @@ fn what_is_said_of_exclusions_takes_the_place_of_the_defaults() {
 #[test]
 fn differences_of_a_kind_are_ignored_everywhere() {
     let bed = Bed::new(&[("web/web.yaml", deployment("web", "shop/web:1"))]);
-    let engine = bed.engine(apply(json!({
+    let engine = bed.engine(apply(&json!({
         "resource.customizations.ignoreDifferences.apps_Deployment": "jsonPointers: [/spec/replicas]\n",
     })));
     let options = ["RespectIgnoreDifferences=true"];
@@ -142,12 +142,12 @@ fn rules_of_a_global_project_hold_for_others() {
     let settings = "- projectName: global\n  labelSelector:\n    matchExpressions:\n    - {key: team, operator: In, values: \
                     [shop, pay]}\n";
     let bed = Bed::new(&[("web/a.yaml", config("a", "one"))]);
-    let engine = bed.engine(apply(json!({"globalProjects": settings})));
+    let engine = bed.engine(apply(&json!({"globalProjects": settings})));
     let all = AppProject::allow_all().spec;
     let mut own = AppProject::new(
         "shop",
         AppProjectSpec {
-            destinations: all.destinations.clone(),
+            destinations: all.destinations,
             ..AppProjectSpec::default()
         },
     );
@@ -181,7 +181,7 @@ fn rules_of_a_global_project_hold_for_others() {
 
 #[test]
 fn what_cannot_be_used_is_complained_of_with_key_and_line() {
-    let (settings, complaints) = read(json!({
+    let (settings, complaints) = read(&json!({
         "resource.exclusions": "- kinds: [A]\n- 7\n- kinds: B\n- kinds: [C]\n",
         "resource.inclusions": "a: [",
         "resource.compareoptions": "ignoreAggregatedRoles: true\nignoreResourceStatusField: some\n",
