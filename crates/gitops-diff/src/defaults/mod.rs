@@ -57,7 +57,7 @@ pub(crate) fn apply_as_patch(
     object: &Map,
     ty: TypeRef<'_>,
 ) -> Result<Option<Map>, strategic::StrategicError> {
-    let Some(before) = read(object, ty, false) else {
+    let Some(before) = read(object, ty, Mode::default()) else {
         return Ok(None);
     };
     let after = written_with_defaults(object, &before, ty);
@@ -72,12 +72,11 @@ pub(crate) fn apply_as_patch(
 }
 
 /// Reads an object into its type and writes it again; `None` where it does not fit.
-fn read(object: &Map, ty: TypeRef<'_>, keep_empty: bool) -> Option<Map> {
+fn read(object: &Map, ty: TypeRef<'_>, mode: Mode) -> Option<Map> {
     let mode = Mode {
         fill: true,
         drop_unknown: true,
-        lenient: false,
-        keep_empty,
+        ..mode
     };
     match typed::value(&object.clone().into(), ty, mode).ok()? {
         Some(Value::Object(map)) => Some(map),
@@ -89,12 +88,20 @@ fn read(object: &Map, ty: TypeRef<'_>, keep_empty: bool) -> Option<Map> {
 /// What Go writes of an object that it has read and filled in; `before` is what it writes of the object as it is. An empty list is not
 /// an absent one while defaults are filled in, and is left out afterwards.
 fn written_with_defaults(object: &Map, before: &Map, ty: TypeRef<'_>) -> Map {
-    let whole = read(object, ty, true).filter(|whole| whole != before);
+    let with_empty = Mode {
+        keep_empty: true,
+        ..Mode::default()
+    };
+    let whole = read(object, ty, with_empty).filter(|whole| whole != before);
     let Some(whole) = whole else {
         return apply(before.clone(), ty);
     };
     let filled = apply(whole, ty);
-    read(&filled, ty, false).unwrap_or(filled)
+    let written = Mode {
+        keep_null: true,
+        ..Mode::default()
+    };
+    read(&filled, ty, written).unwrap_or(filled)
 }
 
 /// Fills in the defaults of an object; `read` is what is written of it without.

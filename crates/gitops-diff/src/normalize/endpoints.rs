@@ -12,7 +12,7 @@ pub(super) fn normalize(object: &mut Object, options: &NormalizeOptions) {
         drop_unknown: options.compat,
         lenient: !options.compat,
         fill: options.compat,
-        keep_empty: false,
+        ..typed::Mode::default()
     };
     let Some(ty) = builtin("Endpoints") else {
         return;

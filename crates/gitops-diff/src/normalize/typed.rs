@@ -56,6 +56,8 @@ pub(crate) struct Mode {
     pub(crate) drop_unknown: bool,
     /// Empty lists and maps stay, as they are in Go between reading and writing. Otherwise those that may be left out are.
     pub(crate) keep_empty: bool,
+    /// Nulls stay: what is read has been written by Go, whose nulls are values, as a zero time is.
+    pub(crate) keep_null: bool,
 }
 
 /// `None`: the value is in its canonical form already.
@@ -374,6 +376,9 @@ fn strukt(map: &Map, ty: TypeRef<'_>, mode: Mode) -> Result<Changed, Misfit> {
 fn field_value(item: &Value, field: FieldRef<'_>, mode: Mode) -> Result<Fate, Misfit> {
     let ty = field.ty();
     if item.is_null() {
+        if mode.keep_null {
+            return Ok(Fate::Kept);
+        }
         // Raw JSON that is no pointer in Go holds the `null` that was read.
         if ty.kind() == TypeKind::Any && !field.is_pointer() && !field.omits_zero() {
             return Ok(Fate::Kept);

@@ -90,7 +90,7 @@ pub(super) fn as_written(value: Value, ty: TypeRef<'_>) -> Value {
         lenient: true,
         fill: true,
         drop_unknown: true,
-        keep_empty: false,
+        ..typed::Mode::default()
     };
     match typed::value(&value, ty, mode) {
         Ok(Some(written)) => written,
