@@ -195,6 +195,13 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// Returns the health of an application of which not everything is known.
+    pub(crate) fn unknown_health(&self) -> Option<Assessment> {
+        let (kind, reason) = self.unlisted.first_key_value()?;
+        let message = format!("objects of kind {kind} are not known: {reason}");
+        Some(Assessment::new(HealthStatus::Unknown, message))
+    }
+
     /// Counts the objects that are out of sync.
     #[must_use]
     pub fn out_of_sync(&self) -> usize {
@@ -341,20 +348,18 @@ pub fn compare(desired: &[Object], live: &LiveState, basis: &Basis<'_>) -> Compa
     } else {
         SyncStatusCode::Synced
     };
-    let mut health = health_of(&resources, basis);
-    if let Some((kind, reason)) = unlisted.first_key_value() {
-        health = Assessment::new(
-            HealthStatus::Unknown,
-            format!("objects of kind {kind} are not known: {reason}"),
-        );
-    }
-    Comparison {
+    let health = health_of(&resources, basis);
+    let mut comparison = Comparison {
         resources,
         status,
         health,
         conditions,
         unlisted,
+    };
+    if let Some(unknown) = comparison.unknown_health() {
+        comparison.health = unknown;
     }
+    comparison
 }
 
 /// Makes Unknown what is of a kind that could not be listed, and returns those kinds.

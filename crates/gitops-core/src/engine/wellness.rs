@@ -86,7 +86,10 @@ impl Engine {
         }
         self.explain(application, &mut comparison.resources);
         let own = super::operate::own_key(id);
-        comparison.health = summarize(&comparison.resources, Some(&own), self.options.compat);
+        comparison.health = match comparison.unknown_health() {
+            Some(unknown) => unknown,
+            None => summarize(&comparison.resources, Some(&own), self.options.compat),
+        };
         refreshed.until = until;
         Arc::new(refreshed)
     }

@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use story::Story;
 
 /// How many stories the ordinary run tells.
-const SEEDS: u64 = 1000;
+const SEEDS: u64 = 300;
 
 /// How many failures end a run.
 const ENOUGH: usize = 20;
