@@ -37,8 +37,8 @@ fn what_could_not_be_listed_is_unknown_and_left_alone() {
     bed.settle(&engine);
     // One goes from Git while ConfigMaps cannot be listed: neither is it pruned, nor is the other thought to be missing.
     bed.edit("web/b.yaml", None);
-    let _ = writes(&bed);
     lists_no_config_maps(&bed);
+    let _ = writes(&bed);
     bed.run(&engine, 30);
     assert_eq!(sync_status(&engine, &id), SyncStatusCode::Unknown);
     assert_eq!(health(&engine, &id), "Unknown");
