@@ -12,13 +12,23 @@ const LINKS: u32 = 40;
 
 const LINK_MODE: i32 = 0o120_000;
 
+/// How many entries make a folder large: the library keeps folders of up to four kilobytes that it has read.
+const LARGE: usize = 64;
+/// How many entries of large folders are kept; some hundred bytes each.
+const KEPT: usize = 100_000;
+
 /// The tree of a commit.
 pub(crate) struct GitTree {
     repository: Mutex<Repository>,
     root: Oid,
     /// The trees of submodules, by their paths.
     submodules: HashMap<String, Arc<Self>>,
+    /// Large folders: each path through one would have it read, inflated and hashed again.
+    large: Mutex<HashMap<Oid, Entries>>,
 }
+
+/// The entries of a folder by their names.
+type Entries = HashMap<Box<[u8]>, Entry>;
 
 /// What a path leads to.
 enum Found {
@@ -39,6 +49,7 @@ impl GitTree {
             repository: Mutex::new(repository),
             root,
             submodules,
+            large: Mutex::default(),
         }
     }
 
@@ -46,6 +57,34 @@ impl GitTree {
         self.repository
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the entry of a folder.
+    fn entry(
+        &self,
+        repository: &Repository,
+        folder: Oid,
+        name: &str,
+    ) -> Result<Option<Entry>, git2::Error> {
+        let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entries) = large.get(&folder) {
+            return Ok(entries.get(name.as_bytes()).copied());
+        }
+        let tree = repository.find_tree(folder)?;
+        if tree.len() <= LARGE {
+            return Ok(tree.get_name(name).map(|entry| Entry::of(&entry)));
+        }
+        let entries: Entries = tree
+            .iter()
+            .map(|entry| (entry.name_bytes().into(), Entry::of(&entry)))
+            .collect();
+        let found = entries.get(name.as_bytes()).copied();
+        let kept: usize = large.values().map(HashMap::len).sum();
+        if kept + entries.len() > KEPT {
+            large.clear();
+        }
+        large.insert(folder, entries);
+        Ok(found)
     }
 
     /// Follows a path, links included.
@@ -79,8 +118,8 @@ impl GitTree {
             if let Some(submodule) = self.submodules.get(&here) {
                 return Ok(Step::Found(Found::Below(Arc::clone(submodule), rest())));
             }
-            let Some(entry) = entry(&repository, folder, part).map_err(|error| io(path, error))?
-            else {
+            let entry = self.entry(&repository, folder, part);
+            let Some(entry) = entry.map_err(|error| io(path, error))? else {
                 return Ok(Step::Found(Found::Nothing));
             };
             if entry.mode == LINK_MODE {
@@ -115,21 +154,21 @@ enum Step {
 }
 
 /// An entry of a folder.
+#[derive(Clone, Copy)]
 struct Entry {
     id: Oid,
     mode: i32,
     kind: Option<ObjectType>,
 }
 
-fn entry(repository: &Repository, folder: Oid, name: &str) -> Result<Option<Entry>, git2::Error> {
-    // The library keeps folders that were read before.
-    let tree = repository.find_tree(folder)?;
-    let entry = tree.get_name(name).map(|entry| Entry {
-        id: entry.id(),
-        mode: entry.filemode(),
-        kind: entry.kind(),
-    });
-    Ok(entry)
+impl Entry {
+    fn of(entry: &git2::TreeEntry<'_>) -> Self {
+        Self {
+            id: entry.id(),
+            mode: entry.filemode(),
+            kind: entry.kind(),
+        }
+    }
 }
 
 fn io(path: &str, error: git2::Error) -> TreeError {

@@ -232,3 +232,24 @@ fn a_repository_that_is_not_there_is_unreachable() {
         }
     });
 }
+
+#[test]
+fn folders_of_many_entries_are_read_like_others() {
+    let setup = setup();
+    let names: Vec<String> = (0..300).map(|n| format!("app-{n}/a.yaml")).collect();
+    let files: Vec<(&str, Option<&str>)> = names.iter().map(|n| (&**n, Some(&**n))).collect();
+    setup.repository.commit("main", &files, "many");
+    block(async {
+        let wanted = SourceRef::git(setup.repository.url(), "main");
+        let revision = setup.source.resolve(&wanted).await.unwrap();
+        let tree = setup.source.tree(&revision).await.unwrap();
+        for _ in 0..2 {
+            for name in &names {
+                assert_eq!(&*tree.read(name).unwrap(), name.as_bytes());
+            }
+            assert_eq!(tree.kind("app-300").unwrap(), None);
+            assert_eq!(tree.kind("app-299").unwrap(), Some(EntryKind::Folder));
+            assert_eq!(tree.list("").unwrap().len(), 300);
+        }
+    });
+}
