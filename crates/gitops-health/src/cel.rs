@@ -21,6 +21,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod quick;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,6 +35,7 @@ use gitops_manifest::{Object, Value};
 use kube_cel::KubeCelExt;
 
 use crate::{Context, HealthStatus, Rule, RuleError, Verdict};
+use quick::Quick;
 
 /// How long an expression may be.
 const MAX_LENGTH: usize = 16 * 1024;
@@ -146,6 +149,8 @@ impl Rule for CelRule {
 struct Expression {
     source: String,
     program: Program,
+    /// The same, where it asks for nothing out of the common.
+    quick: Option<Quick>,
     fields: Fields,
 }
 
@@ -175,12 +180,21 @@ impl Expression {
         }
         Ok(Arc::new(Self {
             source: source.to_owned(),
+            quick: Quick::new(program.expression()),
             program,
             fields,
         }))
     }
 
     fn holds(&self, object: &Object, functions: &Functions) -> Result<bool, RuleError> {
+        if let Some(holds) = self.quick.as_ref().and_then(|quick| quick.holds(object)) {
+            return Ok(holds);
+        }
+        self.evaluate(object, functions)
+    }
+
+    /// Tells whether the expression holds, by the evaluation of all of CEL.
+    fn evaluate(&self, object: &Object, functions: &Functions) -> Result<bool, RuleError> {
         let run = || {
             let mut scope = functions.0.new_inner_scope();
             for (name, fields) in &self.fields.children {
@@ -416,5 +430,138 @@ fn whole(value: &Value) -> ::cel::Value {
                     .collect(),
             ),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    /// Values of a field, plain ones and others.
+    fn value() -> impl Strategy<Value = serde_json::Value> {
+        prop_oneof![
+            Just(json!("True")),
+            Just(json!("False")),
+            Just(json!(1)),
+            Just(json!(-3)),
+            Just(json!(2.5)),
+            Just(json!(1.0)),
+            Just(json!(18_446_744_073_709_551_615_u64)),
+            Just(json!(true)),
+            Just(json!(null)),
+            Just(json!({"type": "True"})),
+            Just(json!([1, "True"])),
+        ]
+    }
+
+    fn object() -> impl Strategy<Value = Object> {
+        let condition = prop_oneof![
+            4 => (value(), value()).prop_map(|(a, b)| json!({"type": a, "status": b})),
+            1 => value().prop_map(|a| json!({"type": a})),
+            1 => value(),
+        ];
+        (value(), proptest::collection::vec(condition, 0..4)).prop_map(|(phase, conditions)| {
+            let object = json!({
+                "apiVersion": "example.org/v1", "kind": "Widget", "metadata": {"name": "w"},
+                "status": {"phase": phase, "conditions": conditions},
+            });
+            Object::try_from(object).expect("an object")
+        })
+    }
+
+    fn expression() -> impl Strategy<Value = String> {
+        let atom = prop_oneof![
+            Just("status.phase"),
+            Just("status.none"),
+            Just("c.type"),
+            Just("c.status"),
+            Just("c"),
+            Just("'True'"),
+            Just("1"),
+            Just("-3"),
+            Just("2.5"),
+            Just("true"),
+            Just("[1, 'True']"),
+            Just("size(status.conditions)"),
+        ];
+        let operator = prop_oneof![
+            Just("=="),
+            Just("!="),
+            Just("<"),
+            Just("<="),
+            Just(">"),
+            Just(">="),
+            Just("+ 1 =="),
+        ];
+        let test = prop_oneof![
+            6 => (atom.clone(), operator, atom).prop_map(|(a, by, b)| format!("{a} {by} {b}")),
+            1 => Just("has(c.status)".to_owned()),
+            1 => Just("has(status.phase.type)".to_owned()),
+            1 => Just("true".to_owned()),
+        ];
+        let part = test.prop_recursive(3, 12, 2, |inner| {
+            prop_oneof![
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} && {b})")),
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} || {b})")),
+                inner.clone().prop_map(|a| format!("!({a})")),
+                (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("({a} ? {b} : {a})")),
+                inner
+                    .clone()
+                    .prop_map(|a| format!("status.conditions.exists(c, {a})")),
+                inner
+                    .clone()
+                    .prop_map(|a| format!("status.conditions.all(c, {a})")),
+                inner
+                    .clone()
+                    .prop_map(|a| format!("status.conditions.exists_one(c, {a})")),
+                (inner.clone(), inner.clone())
+                    .prop_map(|(a, b)| { format!("status.conditions.filter(c, {a}).all(c, {b})") }),
+                inner.prop_map(|a| format!("status.conditions.map(c, c.type).exists(c, {a})")),
+            ]
+        });
+        part.prop_map(|part| format!("status.conditions.exists(c, {part}) || {part}"))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn what_is_answered_at_once_is_what_the_full_evaluation_answers(
+            source in expression(),
+            object in object(),
+        ) {
+            let Ok(expression) = Expression::new(&source) else { return Ok(()) };
+            let Some(quick) = expression.quick.as_ref().and_then(|quick| quick.holds(&object)) else {
+                return Ok(());
+            };
+            let functions = Functions(::cel::Context::default().with_all());
+            let full = expression.evaluate(&object, &functions);
+            prop_assert_eq!(full.map_err(|error| error.to_string()), Ok(quick), "{}", source);
+        }
+    }
+
+    #[test]
+    fn the_usual_is_answered_at_once() {
+        let object = Object::try_from(json!({
+            "apiVersion": "example.org/v1", "kind": "Widget", "metadata": {"name": "w"},
+            "status": {"phase": "Up", "replicas": 2, "conditions": [
+                {"type": "Live", "status": "False"}, {"type": "Ready", "status": "True"},
+            ]},
+        }));
+        let object = object.expect("an object");
+        for source in [
+            "status.phase == 'Up' && status.replicas >= 2",
+            "status.conditions.exists(c, c.type == 'Ready' && c.status == 'True')",
+            "status.conditions.filter(c, c.type == 'Ready').all(c, c.status == 'True')",
+            "has(status.phase) && !has(status.none)",
+        ] {
+            let expression = Expression::new(source).expect("it parses");
+            let quick = expression
+                .quick
+                .as_ref()
+                .and_then(|quick| quick.holds(&object));
+            assert_eq!(quick, Some(true), "{source}");
+        }
     }
 }
