@@ -203,6 +203,20 @@ fn greedy_scripts_are_stopped() {
             "{script}: {health}"
         );
     }
+    // An object that is larger than that leaves a script no room either.
+    let large = json!({
+        "apiVersion": "example.org/v1", "kind": "Widget", "metadata": {"name": "w"},
+        "data": (0..30_000).map(|i| format!("{i:0>100}")).collect::<Vec<_>>(),
+    });
+    let large = Object::try_from(large).expect("an object");
+    let mut rules = Rules::new();
+    let script = "local t = {} for i = 1, 1000 do t[i] = {} end return { status = 'Healthy' }";
+    rules.insert(
+        "*",
+        LuaRule::new(&runtime, script, false).expect("it parses"),
+    );
+    let health = assess(&large, &Context::new().with_rules(&rules)).expect("there is a rule");
+    assert!(health.message.contains("bytes of memory"), "{health}");
     // The runtime goes on as if nothing had been.
     assert_eq!(
         judge_in(&runtime, "return { status = 'Healthy' }", false).status,
