@@ -250,6 +250,10 @@ impl World for ClusterWorld<'_> {
     }
 
     async fn delete_hook(&self, live: &Object) -> Result<bool, String> {
+        // It was asked to go before, and is on its way.
+        if live.is_deleting() {
+            return Ok(true);
+        }
         let options = DeleteOptions::new(Propagation::Foreground)
             .with_precondition(Precondition::Uid(live.uid().into()));
         match self.scene.target.delete(&live.key(), &options).await {

@@ -511,7 +511,7 @@ impl SyncState {
                 continue;
             }
             deleted.push(task.key());
-            if let Some(live) = task.live.clone().filter(|live| !live.is_deleting())
+            if let Some(live) = task.live.clone()
                 && let Err(error) = world.delete_hook(&live).await
             {
                 let message = format!("failed to delete resource: {error}");
@@ -654,11 +654,6 @@ impl SyncState {
                 .live
                 .clone()
                 .expect("it is deleted because it is there");
-            // It was asked to go before, and is on its way.
-            if live.is_deleting() {
-                state = state.max(RunState::Pending);
-                continue;
-            }
             match world.delete_hook(&live).await {
                 Ok(true) => state = state.max(RunState::Pending),
                 Ok(false) => {}
