@@ -109,6 +109,14 @@ fn health(c: &mut Criterion) {
     cel.insert("example.org/Certificate", rule.expect("it parses"));
     let context = Context::new().with_rules(&cel);
     group.bench_function("cel", |b| b.iter(|| assess(black_box(&own), &context)));
+    let mut all = Rules::new();
+    let rule =
+        CelRule::new("size(status.conditions) == 1 && status.conditions[0].status == 'True'");
+    all.insert("example.org/Certificate", rule.expect("it parses"));
+    let context = Context::new().with_rules(&all);
+    group.bench_function("cel-functions", |b| {
+        b.iter(|| assess(black_box(&own), &context));
+    });
     let mut phase = Rules::new();
     phase.insert(
         "example.org/Certificate",

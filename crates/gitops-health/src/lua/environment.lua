@@ -3,12 +3,10 @@
 -- The functions of the table library that take time by the size of a table give way, for large ones, to code in
 -- Lua, in which a script can be stopped. A call through pcall does not go on once the time is over.
 local tripped, date, clock, open = ...
-local base = {
-  assert = assert, error = error, ipairs = ipairs, next = next, pairs = pairs, select = select,
-  tonumber = tonumber, tostring = tostring, type = type, unpack = unpack, rawget = rawget,
-  rawset = rawset, rawequal = rawequal, getmetatable = getmetatable, setmetatable = setmetatable,
-}
 local assert, error, pcall, select, type = assert, error, pcall, select, type
+local ipairs, next, pairs, tonumber, tostring, unpack = ipairs, next, pairs, tonumber, tostring, unpack
+local rawget, rawset, rawequal = rawget, rawset, rawequal
+local getmetatable, setmetatable = getmetatable, setmetatable
 local insert, remove, concat, sort = table.insert, table.remove, table.concat, table.sort
 local getn, maxn = table.getn, table.maxn
 local LARGE = 256
@@ -78,33 +76,42 @@ local function small_sort(t, before)
   if #t <= LARGE then return sort(t, before) end
   return merge_sort(t, before or function(a, b) return a < b end)
 end
-base.pcall, base.xpcall = guarded_pcall, guarded_xpcall
+local function nothing() end
 
 local string_names, math_names = open.string or {}, open.math or {}
 return function(obj, params, seconds)
-  local env = {}
-  for name, value in next, base do env[name] = value end
-  env._G, env._VERSION, env.obj, env.actionParams = env, "Lua 5.1", obj, params
-  env.print = function() end
-  env.table = {
+  local tables = {
     insert = small_insert, remove = small_remove, concat = small_concat, sort = small_sort,
     getn = getn, maxn = maxn,
   }
-  env.os = {
+  local os = {
     time = function(t) return clock(seconds, t) end,
     date = function(format, at) return date(format, at or clock(seconds)) end,
   }
-  local modules = { table = env.table, os = env.os, _G = env }
+  -- One constructor: the table gets its size at once.
+  local env = {
+    assert = assert, error = error, ipairs = ipairs, next = next, pairs = pairs, select = select,
+    tonumber = tonumber, tostring = tostring, type = type, unpack = unpack, rawget = rawget,
+    rawset = rawset, rawequal = rawequal, getmetatable = getmetatable, setmetatable = setmetatable,
+    pcall = guarded_pcall, xpcall = guarded_xpcall, print = nothing,
+    _G = nothing, _VERSION = "Lua 5.1", obj = obj, actionParams = params,
+    table = tables, os = os, require = nothing, string = nil, math = nil,
+  }
+  env._G = env
+  local strings, maths
   if open.string then
-    env.string, env.math = {}, {}
-    for name, value in next, string_names do env.string[name] = value end
-    for name, value in next, math_names do env.math[name] = value end
-    modules.string, modules.math = env.string, env.math
+    strings, maths = {}, {}
+    for name, value in next, string_names do strings[name] = value end
+    for name, value in next, math_names do maths[name] = value end
+    env.string, env.math = strings, maths
   end
   env.require = function(name)
-    local module = modules[name]
-    if module == nil then error("module " .. base.tostring(name) .. " not found", 2) end
-    return module
+    if name == "os" then return os end
+    if name == "table" then return tables end
+    if name == "_G" then return env end
+    if name == "string" and strings then return strings end
+    if name == "math" and maths then return maths end
+    error("module " .. tostring(name) .. " not found", 2)
   end
   return env
 end
