@@ -6,9 +6,7 @@ use std::time::Duration;
 use futures::future::select;
 use gitops_core::application::{Application, ApplicationSource, AutomatedSync, SyncPolicy};
 use gitops_core::project::Cluster;
-use gitops_core::{
-    ApplicationId, Clock, Engine, EngineOptions, Event, EventKind, SourceNews,
-};
+use gitops_core::{ApplicationId, Clock, Engine, EngineOptions, Event, EventKind, SourceNews};
 use gitops_manifest::{ObjectKey, Value};
 use gitops_memory::{MemorySource, MemoryStore, MemoryTarget, SimClock};
 
@@ -34,7 +32,10 @@ impl World {
         source.commit(
             REPO,
             "main",
-            [("a/c.yaml", config("a", "one")), ("b/c.yaml", config("b", "one"))],
+            [
+                ("a/c.yaml", config("a", "one")),
+                ("b/c.yaml", config("b", "one")),
+            ],
         );
         Self {
             local: MemoryTarget::new(Arc::new(clock.clone())),
@@ -69,7 +70,10 @@ impl World {
         let begin = self.clock.now();
         while !holds() {
             let waited = self.clock.now().since(begin);
-            assert!(waited < Duration::from_secs(600), "{what}: it did not come about");
+            assert!(
+                waited < Duration::from_secs(600),
+                "{what}: it did not come about"
+            );
             self.clock.sleep(Duration::from_millis(50)).await;
         }
     }
@@ -77,7 +81,10 @@ impl World {
 
 fn value(target: &MemoryTarget, name: &str) -> Option<String> {
     let object = target.object(&ObjectKey::new("", "ConfigMap", "default", name))?;
-    object.at(&["data", "key"]).and_then(Value::as_str).map(str::to_owned)
+    object
+        .at(&["data", "key"])
+        .and_then(Value::as_str)
+        .map(str::to_owned)
 }
 
 fn application(name: &str, server: &str) -> Application {
@@ -107,10 +114,14 @@ fn changes_of_any_cluster_wake_those_that_they_concern_and_clusters_come_and_go(
                 e.set_application(application("a", gitops_core::LOCAL_SERVER)),
                 e.set_application(application("b", OTHER)),
             );
-            w.until("a is rolled out", || value(&w.local, "a").is_some()).await;
+            w.until("a is rolled out", || value(&w.local, "a").is_some())
+                .await;
             let told = |id: &ApplicationId| {
                 let conditions = e.status(id).unwrap_or_default().conditions;
-                conditions.first().map(|c| c.message.clone()).unwrap_or_default()
+                conditions
+                    .first()
+                    .map(|c| c.message.clone())
+                    .unwrap_or_default()
             };
             assert!(told(&b).contains("there is no cluster"), "{}", told(&b));
             let cluster = Cluster {
@@ -118,22 +129,34 @@ fn changes_of_any_cluster_wake_those_that_they_concern_and_clusters_come_and_go(
                 name: "other".into(),
             };
             e.add_cluster(cluster, Arc::new(w.other.clone()));
-            w.until("b is rolled out", || value(&w.other, "b").is_some()).await;
+            w.until("b is rolled out", || value(&w.other, "b").is_some())
+                .await;
             w.clock.sleep(Duration::from_secs(60)).await;
             let (of_a, of_b) = (w.looks("a"), w.looks("b"));
             w.clock.sleep(Duration::from_secs(3600)).await;
-            assert_eq!((w.looks("a"), w.looks("b")), (of_a, of_b), "nothing happens");
+            assert_eq!(
+                (w.looks("a"), w.looks("b")),
+                (of_a, of_b),
+                "nothing happens"
+            );
             let key = ObjectKey::new("", "ConfigMap", "default", "b");
             w.other
                 .edit(&key, |object| {
-                    object.as_map_mut().entry_object("data").insert("key", "by hand");
+                    object
+                        .as_map_mut()
+                        .entry_object("data")
+                        .insert("key", "by hand");
                 })
                 .unwrap();
-            w.until("b is healed", || value(&w.other, "b").as_deref() == Some("one")).await;
+            w.until("b is healed", || {
+                value(&w.other, "b").as_deref() == Some("one")
+            })
+            .await;
             w.clock.sleep(Duration::from_secs(60)).await;
             assert_eq!(w.looks("a"), of_a, "it does not concern a");
             e.remove_cluster(OTHER);
-            w.until("b is told", || told(&b).contains("there is no cluster")).await;
+            w.until("b is told", || told(&b).contains("there is no cluster"))
+                .await;
             assert!(value(&w.other, "b").is_some(), "what is there stays");
             assert_eq!(e.status(&a).unwrap().health.status, "Healthy");
         };
@@ -154,14 +177,19 @@ fn news_of_a_repository_are_asked_for_once_and_at_once() {
                 e.set_application(application(name, gitops_core::LOCAL_SERVER));
             }
             let both = |wanted: &str| {
-                ["a", "b"].iter().all(|name| value(&w.local, name).as_deref() == Some(wanted))
+                ["a", "b"]
+                    .iter()
+                    .all(|name| value(&w.local, name).as_deref() == Some(wanted))
             };
             w.until("rolled out", || both("one")).await;
             w.clock.sleep(Duration::from_secs(60)).await;
             w.source.edit(
                 REPO,
                 "main",
-                [("a/c.yaml", Some(&*config("a", "two"))), ("b/c.yaml", Some(&*config("b", "two")))],
+                [
+                    ("a/c.yaml", Some(&*config("a", "two"))),
+                    ("b/c.yaml", Some(&*config("b", "two"))),
+                ],
             );
             w.clock.sleep(Duration::from_secs(3600)).await;
             assert!(both("one"), "nobody has told");
