@@ -198,8 +198,10 @@ impl Comparison {
     /// Returns the health of an application of which not everything is known.
     pub(crate) fn unknown_health(&self) -> Option<Assessment> {
         let (kind, reason) = self.unlisted.first_key_value()?;
-        let message = format!("objects of kind {kind} are not known: {reason}");
-        Some(Assessment::new(HealthStatus::Unknown, message))
+        Some(Assessment::new(
+            HealthStatus::Unknown,
+            not_known(kind, reason),
+        ))
     }
 
     /// Counts the objects that are out of sync.
@@ -321,10 +323,7 @@ pub fn compare(desired: &[Object], live: &LiveState, basis: &Basis<'_>) -> Compa
     }
     let unlisted = mark_unlisted(&mut resources, live);
     for (kind, reason) in &unlisted {
-        conditions.push((
-            "ComparisonError",
-            format!("objects of kind {kind} are not known: {reason}"),
-        ));
+        conditions.push(("ComparisonError", not_known(kind, reason)));
     }
     for resource in &resources {
         if let Some(error) = &resource.error {
@@ -360,6 +359,10 @@ pub fn compare(desired: &[Object], live: &LiveState, basis: &Basis<'_>) -> Compa
         comparison.health = unknown;
     }
     comparison
+}
+
+fn not_known(kind: &GroupKind, reason: &str) -> String {
+    format!("objects of kind {kind} are not known: {reason}")
 }
 
 /// Makes Unknown what is of a kind that could not be listed, and returns those kinds.
@@ -471,7 +474,6 @@ pub fn compare_one(
         key,
     };
     if hook || is_hook_desired || skipped || !ours {
-        compared.requires_pruning = false;
         return compared;
     }
     if desired.is_none() && live.is_some_and(|live| is_managed_namespace(live, basis)) {
