@@ -28,6 +28,23 @@ fn install(bed: &Bed, application: &gitops_core::application::Application) {
     bed.make(&application.to_object().to_value().to_json());
 }
 
+/// Installs the application `web`, which goes with its objects, and waits until it is rolled out.
+fn roll_out(bed: &Bed, engine: &Engine) {
+    install(bed, &with_finalizers(application("web", "web"), &[CASCADE]));
+    bed.settle(engine);
+}
+
+/// A bed whose `web` has an object and a hook that runs before the deletion.
+fn with_a_hook(image: &str) -> Bed {
+    Bed::new(&[
+        (
+            "web/before.yaml",
+            job("before", image, "argocd.argoproj.io/hook: PreDelete"),
+        ),
+        ("web/a.yaml", config("a", "one")),
+    ])
+}
+
 fn delete(bed: &Bed, engine: &Engine, name: &str) {
     use gitops_core::Target as _;
     let key = ObjectKey::new("argoproj.io", "Application", "argocd", name);
@@ -65,11 +82,7 @@ fn hooks_run_before_and_after_the_objects_go() {
         ("web/b.yaml", config("b", "one")),
     ]);
     let engine = bed.engine(|_| {});
-    install(
-        &bed,
-        &with_finalizers(application("web", "web"), &[CASCADE]),
-    );
-    bed.settle(&engine);
+    roll_out(&bed, &engine);
     assert_eq!(bed.value("a").as_deref(), Some("one"));
     assert!(
         bed.get("Job", "before").is_none(),
@@ -131,19 +144,9 @@ fn hooks_run_before_and_after_the_objects_go() {
 
 #[test]
 fn hooks_of_the_default_policy_stay_where_argo_cd_lets_them() {
-    let bed = Bed::new(&[
-        (
-            "web/before.yaml",
-            job("before", "tool:1", "argocd.argoproj.io/hook: PreDelete"),
-        ),
-        ("web/a.yaml", config("a", "one")),
-    ]);
+    let bed = with_a_hook("tool:1");
     let engine = bed.engine(|options| options.compat = Compat::ARGO_CD);
-    install(
-        &bed,
-        &with_finalizers(application("web", "web"), &[CASCADE]),
-    );
-    bed.settle(&engine);
+    roll_out(&bed, &engine);
     delete(&bed, &engine, "web");
     bed.run(&engine, 60);
     assert!(application_object(&bed, "web").is_none());
@@ -152,19 +155,9 @@ fn hooks_of_the_default_policy_stay_where_argo_cd_lets_them() {
 
 #[test]
 fn hooks_run_while_git_is_down() {
-    let bed = Bed::new(&[
-        (
-            "web/before.yaml",
-            job("before", "tool:1", "argocd.argoproj.io/hook: PreDelete"),
-        ),
-        ("web/a.yaml", config("a", "one")),
-    ]);
+    let bed = with_a_hook("tool:1");
     let engine = bed.engine(|_| {});
-    install(
-        &bed,
-        &with_finalizers(application("web", "web"), &[CASCADE]),
-    );
-    bed.settle(&engine);
+    roll_out(&bed, &engine);
     bed.source.set_reachable(super::bed::REPO, false);
     delete(&bed, &engine, "web");
     assert!(bed.get("Job", "before").is_some());
@@ -175,19 +168,9 @@ fn hooks_run_while_git_is_down() {
 
 #[test]
 fn a_hook_that_fails_keeps_the_objects_and_is_made_anew() {
-    let bed = Bed::new(&[
-        (
-            "web/before.yaml",
-            job("before", "tool:fail", "argocd.argoproj.io/hook: PreDelete"),
-        ),
-        ("web/a.yaml", config("a", "one")),
-    ]);
+    let bed = with_a_hook("tool:fail");
     let engine = bed.engine(|_| {});
-    install(
-        &bed,
-        &with_finalizers(application("web", "web"), &[CASCADE]),
-    );
-    bed.settle(&engine);
+    roll_out(&bed, &engine);
     delete(&bed, &engine, "web");
     let id = engine.applications().remove(0);
     let mut told = false;
