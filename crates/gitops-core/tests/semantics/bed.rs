@@ -43,6 +43,14 @@ impl Bed {
         bed
     }
 
+    /// Makes one whose folder `web` has the ConfigMaps `a` and `b`.
+    pub(crate) fn with_two() -> Self {
+        Self::new(&[
+            ("web/a.yaml", config("a", "one")),
+            ("web/b.yaml", config("b", "one")),
+        ])
+    }
+
     pub(crate) fn engine(&self, options: impl FnOnce(&mut EngineOptions)) -> Engine {
         let mut settings = EngineOptions::default();
         options(&mut settings);

@@ -28,10 +28,7 @@ fn writes(bed: &Bed) -> usize {
 
 #[test]
 fn what_could_not_be_listed_is_unknown_and_left_alone() {
-    let bed = Bed::new(&[
-        ("web/a.yaml", config("a", "one")),
-        ("web/b.yaml", config("b", "one")),
-    ]);
+    let bed = Bed::with_two();
     let engine = bed.engine(|_| {});
     let id = engine.set_application(application("web", "web"));
     bed.settle(&engine);
@@ -203,10 +200,7 @@ fn a_hook_that_goes_is_asked_to_go_once() {
 
 #[test]
 fn what_was_pruned_is_not_pruned_again_before_its_end_is_told() {
-    let bed = Bed::new(&[
-        ("web/a.yaml", config("a", "one")),
-        ("web/b.yaml", config("b", "one")),
-    ]);
+    let bed = Bed::with_two();
     let engine = bed.engine(|_| {});
     let id = engine.set_application(application("web", "web"));
     bed.settle(&engine);

@@ -21,6 +21,17 @@ pub(crate) fn project(windows: Vec<SyncWindow>) -> AppProject {
     project
 }
 
+/// A bed whose `web` has an object and a hook that runs before it.
+fn with_a_hook(image: &str) -> Bed {
+    Bed::new(&[
+        (
+            "web/hook.yaml",
+            job("first", image, "argocd.argoproj.io/hook: PreSync"),
+        ),
+        ("web/a.yaml", config("a", "one")),
+    ])
+}
+
 fn window(kind: &str, schedule: &str, duration: &str) -> SyncWindow {
     SyncWindow {
         kind: kind.into(),
@@ -199,13 +210,7 @@ fn a_sync_that_waits_gives_way_to_something_newer() {
 
 #[test]
 fn a_hook_that_runs_comes_to_its_end_before_something_newer_does() {
-    let bed = Bed::new(&[
-        (
-            "web/hook.yaml",
-            job("first", "tool:slow", "argocd.argoproj.io/hook: PreSync"),
-        ),
-        ("web/a.yaml", config("a", "one")),
-    ]);
+    let bed = with_a_hook("tool:slow");
     let engine = bed.engine(|_| {});
     engine.set_application(application("web", "web"));
     bed.run(&engine, 10);
@@ -226,13 +231,7 @@ fn a_hook_that_runs_comes_to_its_end_before_something_newer_does() {
 
 #[test]
 fn a_sync_that_takes_too_long_is_stopped_and_not_tried_again() {
-    let bed = Bed::new(&[
-        (
-            "web/hook.yaml",
-            job("first", "tool:hang", "argocd.argoproj.io/hook: PreSync"),
-        ),
-        ("web/a.yaml", config("a", "one")),
-    ]);
+    let bed = with_a_hook("tool:hang");
     let engine = bed.engine(|_| {});
     let mut web = application("web", "web");
     annotate(&mut web, SYNC_TIMEOUT, "2m");
@@ -248,13 +247,7 @@ fn a_sync_that_takes_too_long_is_stopped_and_not_tried_again() {
 
 #[test]
 fn a_sync_can_be_stopped_by_hand() {
-    let bed = Bed::new(&[
-        (
-            "web/hook.yaml",
-            job("first", "tool:hang", "argocd.argoproj.io/hook: PreSync"),
-        ),
-        ("web/a.yaml", config("a", "one")),
-    ]);
+    let bed = with_a_hook("tool:hang");
     let engine = bed.engine(|_| {});
     let id = engine.set_application(by_hand("web", "web"));
     bed.run(&engine, 1);
@@ -433,10 +426,7 @@ fn another_revision_can_be_asked_for_unless_automated_sync_would_undo_it() {
 
 #[test]
 fn what_is_still_going_away_is_not_healed() {
-    let bed = Bed::new(&[
-        ("web/a.yaml", config("a", "one")),
-        ("web/b.yaml", config("b", "one")),
-    ]);
+    let bed = Bed::with_two();
     let engine = bed.engine(|_| {});
     let id = engine.set_application(application("web", "web"));
     bed.settle(&engine);

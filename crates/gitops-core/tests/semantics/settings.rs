@@ -290,10 +290,7 @@ fn one_source_in_a_list_is_synced_once_and_shown_as_a_list() {
 
 #[test]
 fn objects_can_be_left_out_of_a_sync() {
-    let bed = Bed::new(&[
-        ("web/a.yaml", config("a", "one")),
-        ("web/b.yaml", config("b", "one")),
-    ]);
+    let bed = Bed::with_two();
     let engine = bed.engine(|_| {});
     let mut wanted = by_hand("web", "web");
     let operation =

@@ -39,10 +39,7 @@ fn objects_are_found_again_by_each_method() {
 
 #[test]
 fn installations_that_share_a_cluster_leave_each_other_alone() {
-    let bed = Bed::new(&[
-        ("web/a.yaml", config("a", "one")),
-        ("web/b.yaml", config("b", "one")),
-    ]);
+    let bed = Bed::with_two();
     let first = bed.engine(|options| options.tracking.installation = "first".into());
     let id = first.set_application(application("web", "web"));
     bed.settle(&first);
