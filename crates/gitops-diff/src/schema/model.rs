@@ -536,6 +536,15 @@ impl<'s> MapType<'s> {
         self.def.preserves_unknown
     }
 
+    /// Returns the type of the value under a name, which is looked for as by [`next_field`](Self::next_field): that of the field,
+    /// else of the elements. What fits its type has no other fields; what is not checked is taken as it is.
+    pub(crate) fn next_type(self, cursor: &mut usize, name: &str) -> TypeRef<'s> {
+        let field = self.next_field(cursor, name).map(|field| field.ty());
+        field
+            .or_else(|| self.element())
+            .unwrap_or(TypeRef::deduced())
+    }
+
     /// Returns the field with this name, looking from the field number `cursor` on, and moves `cursor` to
     /// where the next name in order is to be looked for. Walks a sorted map and the fields in step.
     #[must_use]

@@ -101,11 +101,9 @@ fn whole(value: &Value, ty: TypeRef<'_>, place: Option<&Place<'_>>, log: &mut Lo
 fn all(value: &Value, ty: TypeRef<'_>, log: &mut Log) {
     match (Shape::of(ty, Some(value)), value) {
         (Shape::Map(map), Value::Object(entries)) if !map.is_atomic() => {
-            let element = map.element();
             let mut cursor = 0;
             for (key, value) in entries {
-                let field = map.next_field(&mut cursor, key).map(|field| field.ty());
-                let ty = field.or(element).unwrap_or(TypeRef::deduced());
+                let ty = map.next_type(&mut cursor, key);
                 log.mark_step(Step::Field(key));
                 all(value, ty, log);
                 log.leave_one();
@@ -193,7 +191,6 @@ fn compare_maps(
         a.map_or(&[][..], Map::entries),
         b.map_or(&[][..], Map::entries),
     );
-    let element = map.element();
     let mut cursor = 0;
     loop {
         let order = match (a.first(), b.first()) {
@@ -220,9 +217,7 @@ fn compare_maps(
         {
             continue;
         }
-        let field = map.next_field(&mut cursor, key).map(|field| field.ty());
-        // What fits its type has no other fields; what is not checked is compared as it is.
-        let ty = field.or(element).unwrap_or(TypeRef::deduced());
+        let ty = map.next_type(&mut cursor, key);
         let here = Place::below(place, Step::Field(key));
         compare(left, right, ty, Some(&here), delta);
         delta.leave(&here);

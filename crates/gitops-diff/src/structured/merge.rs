@@ -121,7 +121,6 @@ impl<'v, T: Clone> Out<'v, T> {
 }
 
 fn merge_maps(left: &Map, right: &Map, map: MapType<'_>) -> Result<Option<Value>, Twice> {
-    let element = map.element();
     let a = left.entries();
     let mut out = Out::new(a);
     let mut cursor = 0;
@@ -147,8 +146,7 @@ fn merge_maps(left: &Map, right: &Map, map: MapType<'_>) -> Result<Option<Value>
             out.keep();
             continue;
         }
-        let field = map.next_field(&mut cursor, key).map(|field| field.ty());
-        let ty = field.or(element).unwrap_or(TypeRef::deduced());
+        let ty = map.next_type(&mut cursor, key);
         match merge(before, value, ty)? {
             None => out.keep(),
             Some(after) => out.replace((key.clone(), after), more),

@@ -102,7 +102,6 @@ fn remove_from_map(entries: &Map, fields: &FieldSet, map: MapType<'_>, emptied: 
     if fields.is_empty() {
         return Value::Object(entries.clone());
     }
-    let element = map.element();
     let mut cursor = 0;
     let mut out = Vec::with_capacity(entries.len());
     // Keys and the fields of the set are sorted alike; other elements come after the fields.
@@ -120,8 +119,7 @@ fn remove_from_map(entries: &Map, fields: &FieldSet, map: MapType<'_>, emptied: 
             Some(node) if node.member => same = false,
             Some(node) => {
                 reached = true;
-                let field = map.next_field(&mut cursor, key).map(|field| field.ty());
-                let ty = field.or(element).unwrap_or(TypeRef::deduced());
+                let ty = map.next_type(&mut cursor, key);
                 let left = remove_below(value, &node.children, ty, emptied);
                 same &= left.ptr_eq(value) || left == *value;
                 out.push((key.clone(), left));
