@@ -14,7 +14,8 @@ use crate::sync::{Hooks, Pair, SyncInput, SyncSettings, wave_of};
 use crate::tracking::{TRACKING_ID, Tracking, TrackingId};
 use crate::{Discovery, Timestamp};
 
-const COMPARE_OPTIONS: &str = "argocd.argoproj.io/compare-options";
+/// The annotation by which applications and objects say how they are compared.
+pub(crate) const COMPARE_OPTIONS: &str = "argocd.argoproj.io/compare-options";
 
 /// The desired objects of an application, made ready to be compared.
 #[derive(Clone, Debug, Default)]

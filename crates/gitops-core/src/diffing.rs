@@ -1,9 +1,14 @@
 //! How the engine compares two objects: with `gitops-diff`, under the rules of one application.
 
-use gitops_diff::compare::{CompareOptions, Comparison, compare};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use gitops_diff::compare::{CompareOptions, Comparison, Difference, Strategy, Why, compare};
 use gitops_diff::ignore::{IgnoreRule, IgnoreRules};
 use gitops_diff::normalize::{KnownTypes, NormalizeOptions};
-use gitops_manifest::Object;
+use gitops_diff::schema::Schemas;
+use gitops_diff::structured::{client_side_appliers, migrate_to_apply};
+use gitops_manifest::{Object, ObjectKey, Str};
 
 use crate::application::ResourceIgnoreDifferences;
 use crate::settings::DiffSettings;
@@ -14,6 +19,14 @@ pub struct Differ {
     options: CompareOptions,
     /// The rules of the application alone.
     own: Option<IgnoreRules>,
+    /// Whether what the application brings is applied by the server.
+    server_side: bool,
+    /// Whether a server-side apply leaves alone what was applied on the client side before.
+    keep_client_side: bool,
+    /// Whether what admission webhooks change counts as a difference, where the answer of a dry run is compared.
+    webhook_mutations: bool,
+    /// What the server said that applying makes of objects, where it was asked.
+    answers: Arc<Answers>,
 }
 
 impl Differ {
@@ -66,7 +79,62 @@ impl Differ {
                 .ignore(rules.then(settings.server_fields()))
                 .known_types(known)
                 .normalize(normalize),
+            ..Self::default()
         })
+    }
+
+    /// Sets whether what is compared is applied by the server: by whom each field is set then decides what goes with a
+    /// field that is desired no more. An object that says `ServerSideApply=false` of itself is compared as on the client
+    /// side, and one that says `ServerSideApply=true` is not, whatever is set here.
+    #[must_use]
+    pub fn with_server_side(mut self, yes: bool) -> Self {
+        self.server_side = yes;
+        self
+    }
+
+    /// Sets whether a server-side apply leaves alone what was applied on the client side before, rather than take it over.
+    #[must_use]
+    pub const fn with_client_side_kept(mut self, keep: bool) -> Self {
+        self.keep_client_side = keep;
+        self
+    }
+
+    /// Sets in whose name the server applies; `argocd-controller` where nobody says.
+    #[must_use]
+    pub fn with_manager(mut self, manager: Str) -> Self {
+        self.options.manager = manager;
+        self
+    }
+
+    /// Sets the types of custom resources.
+    #[must_use]
+    pub fn with_schemas(mut self, schemas: Arc<Schemas>) -> Self {
+        self.options.schemas = schemas;
+        self
+    }
+
+    /// Sets whether what admission webhooks change counts as a difference, where the answer of a dry run is compared.
+    #[must_use]
+    pub fn with_webhook_mutations(mut self, count: bool) -> Self {
+        self.webhook_mutations = count;
+        self
+    }
+
+    /// Compares by what the server said that applying makes of objects, where it was asked.
+    #[must_use]
+    pub(crate) fn with_answers(mut self, answers: Arc<Answers>) -> Self {
+        self.answers = answers;
+        self
+    }
+
+    /// Whether the type of an object has a say in how it is compared.
+    pub(crate) fn asks_for_type(&self, desired: &Object) -> bool {
+        self.is_server_side(desired) || !self.options.ignore.managers(desired).is_empty()
+    }
+
+    fn is_server_side(&self, desired: &Object) -> bool {
+        let own = crate::sync::object_options(desired).find(|(name, _)| *name == "ServerSideApply");
+        own.map_or(self.server_side, |(_, value)| value == "true")
     }
 
     /// Compares a desired with a live object, with the reasons of each difference.
@@ -78,7 +146,61 @@ impl Differ {
         desired: Option<&Object>,
         live: Option<&Object>,
     ) -> Result<Comparison, String> {
-        compare(desired, live, &self.options).map_err(|error| crate::engine::chain(&error))
+        let strategy = match desired {
+            Some(desired) if self.is_server_side(desired) => Strategy::Structured,
+            _ => Strategy::ClientSide,
+        };
+        let (Some(wanted), Some(found)) = (desired, live) else {
+            return self.compare_by(strategy, desired, live);
+        };
+        if matches!(strategy, Strategy::Structured)
+            && let Some(taken) = self.taken_over(found)
+        {
+            // The next apply takes more over than a dry run may.
+            return self.compare_by(strategy, desired, Some(&taken));
+        }
+        let answer = match self.answers.to(wanted, found) {
+            None => return self.compare_by(strategy, desired, live),
+            Some(Err(refusal)) => return Err(refusal.clone()),
+            Some(Ok(answer)) => Box::new(answer.clone()),
+        };
+        let answered = Strategy::DryRun {
+            answer,
+            keep_webhook_mutations: self.webhook_mutations,
+        };
+        let comparison = self.compare_by(answered, desired, live)?;
+        if !comparison.is_modified() && matches!(strategy, Strategy::ClientSide) {
+            // The server does not know what was applied on the client side before, and that some of it is wanted no more.
+            let patched = self.compare_by(strategy, desired, live)?;
+            let removes = |difference: &Difference| difference.why == Why::RemovedFromDesired;
+            if patched.differences.iter().any(removes) {
+                return Ok(patched);
+            }
+        }
+        Ok(comparison)
+    }
+
+    /// Returns a live object as it is once what was applied on the client side is taken over, where there is some.
+    fn taken_over(&self, live: &Object) -> Option<Object> {
+        if self.keep_client_side {
+            return None;
+        }
+        let appliers = client_side_appliers(live);
+        if appliers.is_empty() {
+            return None;
+        }
+        let from: Vec<&str> = appliers.iter().map(|manager| &**manager).collect();
+        migrate_to_apply(live, &from, &self.options.manager).unwrap_or_default()
+    }
+
+    fn compare_by(
+        &self,
+        strategy: Strategy,
+        desired: Option<&Object>,
+        live: Option<&Object>,
+    ) -> Result<Comparison, String> {
+        let options = self.options.clone().strategy(strategy);
+        compare(desired, live, &options).map_err(|error| crate::engine::chain(&error))
     }
 
     /// Takes the live values of the fields that the application ignores over into a desired object, so that applying it
@@ -97,6 +219,33 @@ impl Differ {
     /// Where the two cannot be compared.
     pub fn differs(&self, desired: &Object, live: &Object) -> Result<bool, String> {
         Ok(self.compare(Some(desired), Some(live))?.is_modified())
+    }
+}
+
+/// What a server said, in dry runs, that applying objects makes of those that are there.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Answers(pub(crate) HashMap<ObjectKey, Answer>);
+
+/// One of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    /// What was to be applied.
+    pub(crate) desired: Object,
+    /// The UID and the resource version of the object that was there.
+    pub(crate) live: (Str, Str),
+    /// What comes out, or why the server refuses.
+    pub(crate) outcome: Result<Object, String>,
+}
+
+impl Answers {
+    /// Returns what the server said to exactly this question.
+    pub(crate) fn to(&self, desired: &Object, live: &Object) -> Option<&Result<Object, String>> {
+        let answer = self.0.get(&desired.key())?;
+        let (uid, version) = &answer.live;
+        let fits = **uid == *live.uid()
+            && **version == *live.resource_version()
+            && answer.desired == *desired;
+        fits.then_some(&answer.outcome)
     }
 }
 

@@ -176,8 +176,9 @@ pub enum WatchEvent {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ApplyMode {
-    /// Server-side apply: the field manager owns what it sends. What `kubectl-client-side-apply` owns is taken over, as
-    /// `kubectl apply --server-side` does.
+    /// Server-side apply: the field manager owns what it sends. What was applied on the client side is taken over, as
+    /// `kubectl apply --server-side` does: what `kubectl-client-side-apply` owns, and whose updates own the last-applied
+    /// annotation.
     #[default]
     ServerSide,
     /// Client-side apply: a three-way patch with the last-applied annotation.
@@ -236,7 +237,7 @@ pub struct ApplyOptions {
     pub precondition: Precondition,
     /// Whether the object is checked against its schema.
     pub validate: bool,
-    /// Whether a server-side apply leaves alone what `kubectl-client-side-apply` owns, rather than take it over.
+    /// Whether a server-side apply leaves alone what was applied on the client side, rather than take it over.
     pub keep_client_side: bool,
 }
 

@@ -5,7 +5,7 @@
 
 use gitops_diff::schema::Schemas;
 use gitops_diff::structured::{
-    Managers, WriteError, WriteOptions, apply, migrate_to_apply, update,
+    Managers, WriteError, WriteOptions, apply, client_side_appliers, migrate_to_apply, update,
 };
 use gitops_manifest::{Object, Value};
 
@@ -133,6 +133,32 @@ fn what_client_side_apply_owned_goes_to_the_one_who_applies() {
     );
 
     assert_eq!(migrate(vec![own, other]).expect("nothing is read"), None);
+}
+
+#[test]
+fn who_applied_on_the_client_side_is_told_by_the_annotation() {
+    let last = "f:kubectl.kubernetes.io/last-applied-configuration";
+    let owns = serde_json::json!({"f:metadata": {"f:annotations": {".": {}, last: {}}}, "f:data": {"f:a": {}}});
+    let other = serde_json::json!({"f:metadata": {"f:annotations": {"f:other": {}}}});
+    let mut status = entry("by-status", "Update", &owns);
+    status["subresource"] = "status".into();
+    let object = from_json(serde_json::json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "managedFields": [
+            entry("argocd-controller", "Update", &owns),
+            entry("argocd-controller", "Update", &owns),
+            entry("applier", "Apply", &owns),
+            entry("editor", "Update", &other),
+            entry("kubectl-client-side-apply", "Update", &owns),
+            status,
+        ]},
+    }));
+    assert_eq!(
+        client_side_appliers(&object),
+        ["argocd-controller", "kubectl-client-side-apply"]
+    );
+    let without =
+        serde_json::json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}});
+    assert!(client_side_appliers(&from_json(without)).is_empty());
 }
 
 #[test]

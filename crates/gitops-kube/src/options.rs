@@ -92,7 +92,8 @@ pub struct KubeOptions {
     pub namespaces: BTreeSet<Str>,
     /// Whether objects that live in no namespace are read.
     pub cluster_objects: bool,
-    /// The managers of client-side applies whose fields the first server-side apply takes over; empty for none.
+    /// The managers of client-side applies whose fields the first server-side apply takes over, besides those that own the
+    /// last-applied annotation; empty to take over nothing at all.
     pub migrate: Vec<Str>,
     content: Arc<ContentOf>,
     warning: Option<Arc<OnWarning>>,

@@ -359,13 +359,13 @@ impl Write<'_> {
         let before = self.before().await?;
         let written = self.target.written(&self.key.group_kind());
         let answer = match self.send_apply(desired).await {
-            Err(failure) if self.is_by_migrated(&failure) => {
-                let live = self.live().await?;
-                if let Some(live) = live {
+            Err(failure) if self.may_be_by_migrated(&failure) => match self.live().await? {
+                Some(live) if self.is_by_migrated(&failure, &live) => {
                     self.migrate(live).await?;
+                    self.send_apply(desired).await
                 }
-                self.send_apply(desired).await
-            }
+                _ => Err(failure),
+            },
             other => other,
         };
         let answer = answer.map_err(|failure| {
@@ -481,18 +481,32 @@ impl Write<'_> {
         })
     }
 
+    /// Whether fields of others are in the way of an apply that would take some of them over.
+    fn may_be_by_migrated(&self, failure: &Failure) -> bool {
+        let status = failure.status();
+        !self.options.dry_run
+            && !self.options.keep_client_side
+            && !self.target.options().migrate.is_empty()
+            && status
+                .and_then(crate::status::Status::field_conflicts)
+                .is_some()
+    }
+
     /// Whether nothing is in the way of an apply but what client-side applies own.
-    fn is_by_migrated(&self, failure: &Failure) -> bool {
+    fn is_by_migrated(&self, failure: &Failure, live: &Object) -> bool {
+        let appliers = structured::client_side_appliers(live);
         let migrate = &self.target.options().migrate;
+        let taken_over = |manager: &str| {
+            let mut names = migrate.iter().chain(&appliers);
+            names.any(|name| **name == *manager)
+        };
         let conflicts = failure
             .status()
             .and_then(crate::status::Status::field_conflicts);
-        !self.options.dry_run
-            && !self.options.keep_client_side
-            && conflicts.is_some_and(|conflicts| {
-                let mut managers = conflicts.iter();
-                managers.all(|conflict| migrate.iter().any(|name| *name == conflict.manager))
-            })
+        conflicts.is_some_and(|conflicts| {
+            let mut managers = conflicts.iter();
+            managers.all(|conflict| taken_over(&conflict.manager))
+        })
     }
 
     /// Makes what client-side applies own the manager's. Returns the object where there was something.
@@ -501,9 +515,13 @@ impl Write<'_> {
             return Ok(None);
         }
         let migrate = &self.target.options().migrate;
-        let from: Vec<&str> = migrate.iter().map(Str::as_str).collect();
+        if migrate.is_empty() {
+            return Ok(None);
+        }
         let mut live = live;
         for _ in 0..RACES {
+            let appliers = structured::client_side_appliers(&live);
+            let from: Vec<&str> = migrate.iter().chain(&appliers).map(Str::as_str).collect();
             let migrated = structured::migrate_to_apply(&live, &from, &self.options.manager);
             let Some(migrated) = migrated.map_err(|error| self.invalid(&error))? else {
                 return Ok(None);

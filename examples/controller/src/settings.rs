@@ -26,6 +26,8 @@ pub struct Settings {
     pub resources: ResourceSettings,
     /// The health scripts, ready to be run.
     pub health_rules: Option<Arc<Rules>>,
+    /// Whether objects are compared by asking the server, where an application does not say.
+    pub server_side_diff: bool,
     /// How often repositories are asked, where it is set.
     pub poll: Option<Duration>,
     /// The secrets of webhooks.
@@ -74,6 +76,7 @@ impl Settings {
         for object in objects {
             match (object.kind(), object.name()) {
                 ("ConfigMap", "argocd-cm") => settings.read_config(object),
+                ("ConfigMap", "argocd-cmd-params-cm") => settings.read_parameters(object),
                 ("Secret", "argocd-secret") => {
                     let entries = secret_data(object);
                     let entries = entries.iter().map(|(key, value)| (&**key, &**value));
@@ -136,10 +139,24 @@ impl Settings {
         }
     }
 
+    /// Reads what Argo CD gives its programs as flags, as far as it concerns this one.
+    fn read_parameters(&mut self, object: &Object) {
+        let key = "controller.diff.server.side";
+        let text = object.at(&["data", key]).and_then(Value::as_str);
+        match text.map(str::trim) {
+            None | Some("" | "false") => {}
+            Some("true") => self.server_side_diff = true,
+            Some(other) => self.complaints.push(format!(
+                "argocd-cmd-params-cm: {key} is {other:?}; give true or false"
+            )),
+        }
+    }
+
     /// Sets what concerns an engine.
     pub fn apply(&self, options: &mut EngineOptions) {
         self.resources.apply(options);
         options.health_rules.clone_from(&self.health_rules);
+        options.server_side_diff = self.server_side_diff;
         match self.poll {
             // As in Argo CD zero means never.
             Some(Duration::ZERO) => options.poll = Duration::from_secs(365 * 86_400),
@@ -153,6 +170,7 @@ impl Settings {
     pub fn needs_restart(&self, other: &Self) -> bool {
         self.resources != other.resources
             || self.poll != other.poll
+            || self.server_side_diff != other.server_side_diff
             || self.repositories != other.repositories
     }
 
@@ -266,7 +284,11 @@ mod tests {
                 "application.instanceLabelKey": "example.org/app",
             },
         }));
-        let settings = Settings::read([&config]);
+        let parameters = object(json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cmd-params-cm"},
+            "data": {"controller.diff.server.side": "true", "server.insecure": "true"},
+        }));
+        let settings = Settings::read([&config, &parameters]);
         let complaints = &settings.complaints;
         assert_eq!(complaints.len(), 2, "{complaints:#?}");
         assert_eq!(
@@ -280,6 +302,7 @@ mod tests {
         assert!(!options.excludes("", "Secret", "https://core"));
         assert_eq!(options.diffing.ignore.len(), 1);
         assert_eq!(&*options.tracking.label, "example.org/app");
+        assert!(options.server_side_diff);
         let rules = options.health_rules.expect("one script can be parsed");
         let widget = object(json!({
             "apiVersion": "example.org/v1", "kind": "Widget", "metadata": {"name": "w"},
@@ -289,6 +312,7 @@ mod tests {
         let health = assess(&widget, &context).expect("there is a rule");
         assert_eq!(health.message, "it is broken");
         assert!(settings.needs_restart(&Settings::default()));
-        assert!(!settings.needs_restart(&Settings::read([&config])));
+        assert!(!settings.needs_restart(&Settings::read([&config, &parameters])));
+        assert!(settings.needs_restart(&Settings::read([&config])));
     }
 }

@@ -232,7 +232,7 @@ impl Engine {
         let scene = self.scene(id).await?;
         let objects = self.objects_of(id, &record).await?;
         record.objects = Some(Arc::clone(&objects));
-        let comparison = self.compare_for(id, &scene, &objects);
+        let comparison = self.compare_for(id, &scene, &objects).await;
         let input = self.input(&scene, &comparison, &record.settings);
         let world = ClusterWorld {
             engine: self,

@@ -6,6 +6,7 @@ mod gate;
 mod hold;
 mod operate;
 mod overrides;
+mod predict;
 mod record;
 mod refresh;
 mod render;
@@ -31,6 +32,7 @@ use crate::application::{
 };
 use crate::autosync::SelfHealBackoff;
 use crate::compat::Compat;
+use crate::diffing::Answers;
 use crate::history::History;
 use crate::live::LiveCache;
 use crate::observer::Observers;
@@ -38,8 +40,8 @@ use crate::project::Cluster;
 use crate::settings::{DiffSettings, GlobalProject, ResourceFilter, ResourceRule, with_global};
 use crate::tracking::Tracking;
 use crate::{
-    ApplicationId, Clock, Differ, Event, EventKind, Execution, HistoryEntry, Observer, Renderer,
-    Source, SourceRef, Store, StoreError, SystemClock, Target, TargetError,
+    ApplicationId, Clock, Event, EventKind, Execution, HistoryEntry, Observer, Renderer, Source,
+    SourceRef, Store, StoreError, SystemClock, Target, TargetError,
 };
 
 pub use discover::{ClusterState, LiveView, REFRESH, Requests};
@@ -196,6 +198,9 @@ pub struct EngineOptions {
     pub resources: ResourceFilter,
     /// How objects are compared, besides what each application says.
     pub diffing: DiffSettings,
+    /// Whether objects are compared by asking the server what applying would make of them (`controller.diff.server.side`
+    /// of Argo CD). An application may say otherwise: `argocd.argoproj.io/compare-options: ServerSideDiff=false`, or `=true`.
+    pub server_side_diff: bool,
     /// Rules of users that tell the health of objects, before all others.
     pub health_rules: Option<Arc<gitops_health::Rules>>,
     /// The projects whose rules hold for other projects too.
@@ -243,6 +248,7 @@ impl Default for EngineOptions {
                 .collect(),
             resources: default_filter(),
             diffing: DiffSettings::default(),
+            server_side_diff: false,
             health_rules: None,
             global_projects: Vec::new(),
             discover_applications: true,
@@ -354,6 +360,8 @@ pub(crate) struct ClusterConnection {
     kinds: AtomicUsize,
     /// Its version, as far as is known.
     version: RwLock<Str>,
+    /// The types of its custom resources, as far as comparing asked for them.
+    types: Mutex<predict::Types>,
     /// Why it could not be watched the last time; empty where it could.
     trouble: RwLock<Str>,
     /// Whether it is not the engine's any more.
@@ -398,6 +406,8 @@ struct ApplicationState {
     /// Whether its object has the annotation that asks for that.
     refresh_seen: bool,
     refreshed: Option<Arc<Refreshed>>,
+    /// What the server said that applying its objects makes of those that are there.
+    answers: Arc<Answers>,
     /// How its objects were doing.
     timelines: wellness::Timelines,
     status: ApplicationStatus,
@@ -587,11 +597,6 @@ impl Engine {
             }
         }
         Some(merged.map_or(own, Arc::new))
-    }
-
-    /// Makes what compares the objects of an application.
-    fn differ(&self, application: &Application) -> Result<Differ, String> {
-        Differ::with_settings(&application.spec.ignore_differences, &self.options.diffing)
     }
 
     /// Returns what the health of an object depends on.

@@ -79,7 +79,7 @@ impl Engine {
     }
 
     /// Returns the cluster in whose name the project wants it used.
-    fn acting(
+    pub(super) fn acting(
         &self,
         id: &ApplicationId,
         project: &AppProject,
@@ -381,7 +381,7 @@ impl Engine {
     }
 
     /// Compares the desired objects of an operation with what is there now.
-    pub(super) fn compare_for(
+    pub(super) async fn compare_for(
         &self,
         id: &ApplicationId,
         scene: &Scene,
@@ -389,7 +389,21 @@ impl Engine {
     ) -> Comparison {
         let spec = &scene.application.spec;
         let instance = self.instance(id);
-        let differ = self.differ(&scene.application).unwrap_or_default();
+        let differ = self
+            .differ_for(
+                id,
+                &scene.application,
+                &scene.connection,
+                Ok(Arc::clone(&scene.target)),
+                objects,
+                &scene.discovery,
+            )
+            .await
+            // A sync that runs does not stop for the want of an answer: it compares without.
+            .map_or_else(
+                |_| self.differ(&scene.application).unwrap_or_default(),
+                |(differ, _)| differ,
+            );
         let (shown, own) = (id.to_string(), own_key(id));
         let basis = Basis {
             application: &instance,
@@ -529,7 +543,7 @@ impl Engine {
         record.objects = Some(Arc::clone(&objects));
         record.settings.prune_confirmed =
             crate::deletion::is_approved(&scene.application, record.started_at);
-        let comparison = self.compare_for(id, &scene, &objects);
+        let comparison = self.compare_for(id, &scene, &objects).await;
         // What is not known is not acted on: not even what seems to be missing.
         if let Some(message) = awaits_listing(&comparison) {
             if record.message != message {

@@ -14,7 +14,7 @@ use crate::application::{
 use crate::comparison::{Basis, Comparison, compare, prepare, shown_revision};
 use crate::orphans;
 use crate::project::Cluster;
-use crate::{ApplicationId, Discovery, EventKind, RenderOptions, Revision, Timestamp};
+use crate::{ApplicationId, Differ, Discovery, EventKind, RenderOptions, Revision, Timestamp};
 
 /// An application as it was last looked at.
 #[derive(Clone)]
@@ -34,6 +34,8 @@ pub struct Refreshed {
     pub hold: Option<Hold>,
     /// The objects of the destination namespace that belong to no application, where the project wants to know of them.
     pub orphans: Vec<ObjectKey>,
+    /// What its objects were compared with.
+    differ: Arc<Differ>,
     /// When health changes though nothing is heard of the objects.
     pub(super) until: Option<Timestamp>,
     basis: Fingerprint,
@@ -71,6 +73,12 @@ impl Refreshed {
             .collect()
     }
 
+    /// Returns what its objects were compared with, for asking where they differ and why.
+    #[must_use]
+    pub fn differ(&self) -> &Differ {
+        &self.differ
+    }
+
     /// Returns the revision for showing; those of several sources joined.
     #[must_use]
     pub fn shown_revision(&self) -> Str {
@@ -96,7 +104,7 @@ impl Trouble {
         }
     }
 
-    fn spec(message: impl Into<String>) -> Self {
+    pub(super) fn spec(message: impl Into<String>) -> Self {
         Self {
             condition: "InvalidSpecError",
             message: message.into(),
@@ -461,13 +469,20 @@ impl Engine {
         }
         let prepared = prepare(&rendered, &instance, namespace, &discovery, tracking);
         conditions.extend(prepared.warnings);
-        let differ = match self.differ(application) {
-            Ok(differ) => differ,
-            Err(error) => {
-                return Ok(Err(Trouble::spec(format!(
-                    "spec.ignoreDifferences: {error}"
-                ))));
-            }
+        let target = self.acting(id, project, connection, namespace);
+        let made = self
+            .differ_for(
+                id,
+                application,
+                connection,
+                target,
+                &prepared.objects,
+                &discovery,
+            )
+            .await;
+        let (differ, definitions) = match made {
+            Ok(made) => made,
+            Err(trouble) => return Ok(Err(trouble)),
         };
         let (shown, own) = (id.to_string(), own_key(id));
         let basis = Basis {
@@ -488,7 +503,8 @@ impl Engine {
         };
         let mut comparison = {
             let mut live = connection.live.state();
-            live.watch_for(&instance, prepared.objects.iter().map(Object::key));
+            let keys = prepared.objects.iter().map(Object::key);
+            live.watch_for(&instance, keys.chain(definitions));
             compare(&prepared.objects, &live, &basis)
         };
         conditions.append(&mut comparison.conditions);
@@ -528,6 +544,7 @@ impl Engine {
             desired: prepared.objects.into(),
             comparison: Arc::new(comparison),
             hold: hold.cloned(),
+            differ: Arc::new(differ),
             until: None,
             basis: fingerprint,
         })))

@@ -346,7 +346,6 @@ impl Engine {
         {
             complaints.push(format!("Shared resource found: {shared}"));
         }
-        let differ = self.differ(&scene.application).unwrap_or_default();
         Ok(Plan::new(
             id.clone(),
             &refreshed,
@@ -354,7 +353,7 @@ impl Engine {
             settings,
             &tasks,
             complaints,
-            &differ,
+            refreshed.differ(),
             now,
         ))
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod bed;
+mod comparing;
 mod deletion;
 mod known;
 mod options;

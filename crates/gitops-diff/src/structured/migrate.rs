@@ -5,6 +5,9 @@ use gitops_manifest::{Map, Object, Str, Value};
 use super::managers::ManagersError;
 use super::set::FieldSet;
 
+/// The last-applied annotation, as sets of fields name it.
+const LAST_APPLIED_FIELD: &str = "f:kubectl.kubernetes.io/last-applied-configuration";
+
 /// Hands what managers own by updates over to one who applies: what client-side apply set is then removed when
 /// a server-side apply leaves it out, and conflicts with nobody.
 ///
@@ -34,6 +37,25 @@ pub fn migrate_to_apply(
         .metadata_mut()
         .insert("managedFields", Value::from(migrated));
     Ok(Some(object))
+}
+
+/// Returns the managers that last applied an object on the client side: those whose updates own its last-applied annotation,
+/// whatever they are called, each once. Before its first server-side apply `kubectl` 1.36 takes over what they own.
+#[must_use]
+pub fn client_side_appliers(object: &Object) -> Vec<Str> {
+    let entries = object.meta("managedFields").and_then(Value::as_array);
+    let mut appliers: Vec<Str> = Vec::new();
+    for entry in entries.into_iter().flatten() {
+        let annotations = entry.at(&["fieldsV1", "f:metadata", "f:annotations"]);
+        if annotations.is_some_and(|owned| owned.get(LAST_APPLIED_FIELD).is_some())
+            && let Some(manager) = entry["manager"].as_str()
+            && is(entry, manager, "Update")
+            && !appliers.iter().any(|known| **known == *manager)
+        {
+            appliers.push(manager.into());
+        }
+    }
+    appliers
 }
 
 fn is(entry: &Value, manager: &str, operation: &str) -> bool {

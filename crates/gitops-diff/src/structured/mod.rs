@@ -24,7 +24,7 @@ mod updater;
 pub use compare::FieldComparison;
 pub use encode::FieldSetError;
 pub use managers::{Conflict, Conflicts, ManagerId, Managers, ManagersError, Operation, Owned};
-pub use migrate::migrate_to_apply;
+pub use migrate::{client_side_appliers, migrate_to_apply};
 pub use order::compare_values;
 pub use path::{FieldPath, PathElement};
 pub use pattern::Pattern;

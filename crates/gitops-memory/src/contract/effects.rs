@@ -121,31 +121,38 @@ pub(super) async fn what_an_object_says_of_itself_is_expected(cluster: &Cluster<
 pub(super) async fn server_side_apply_takes_over_from_client_side_apply(
     cluster: &Cluster<'_>,
 ) -> Outcome {
-    let client =
-        ApplyOptions::server_side("kubectl-client-side-apply").with_mode(ApplyMode::ClientSide);
-    let both = cluster.map("taken-over", &json!({"kept": "1", "gone": "1"}));
-    cluster.apply_with(&both, &client).await?;
-    // Without force: nobody else owns anything.
-    let kept = cluster.map("taken-over", &json!({"kept": "2"}));
-    let after = cluster.apply(&kept).await?.object;
-    let data = after.get("data").map(Value::to_json);
-    ensure(data.as_deref() == Some(r#"{"kept":"2"}"#), || {
-        format!("what is no longer named stays: {data:?}")
-    })?;
-    let managers: Vec<&str> = after
-        .meta("managedFields")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry["manager"].as_str())
-        .collect();
-    ensure(managers == [super::MANAGER], || {
-        format!("the managers are {managers:?}")
-    })?;
-    let again = cluster.apply(&kept).await?;
-    ensure(again.effect == Effect::Unchanged, || {
-        format!("the same again is {:?}", again.effect)
-    })
+    for (name, manager) in [
+        ("taken-over", "kubectl-client-side-apply"),
+        // Whoever it was: the annotation tells.
+        ("taken-over-from-others", "somebody"),
+        ("taken-over-from-itself", super::MANAGER),
+    ] {
+        let client = ApplyOptions::server_side(manager).with_mode(ApplyMode::ClientSide);
+        let both = cluster.map(name, &json!({"kept": "1", "gone": "1"}));
+        cluster.apply_with(&both, &client).await?;
+        // Without force: nobody else owns anything.
+        let kept = cluster.map(name, &json!({"kept": "2"}));
+        let after = cluster.apply(&kept).await?.object;
+        let data = after.get("data").map(Value::to_json);
+        ensure(data.as_deref() == Some(r#"{"kept":"2"}"#), || {
+            format!("what is no longer named stays after {manager}: {data:?}")
+        })?;
+        let managers: Vec<&str> = after
+            .meta("managedFields")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry["manager"].as_str())
+            .collect();
+        ensure(managers == [super::MANAGER], || {
+            format!("the managers after {manager} are {managers:?}")
+        })?;
+        let again = cluster.apply(&kept).await?;
+        ensure(again.effect == Effect::Unchanged, || {
+            format!("the same again is {:?}", again.effect)
+        })?;
+    }
+    Ok(())
 }
 
 pub(super) async fn what_has_no_name_or_place_is_refused(cluster: &Cluster<'_>) -> Outcome {

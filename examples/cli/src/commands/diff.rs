@@ -1,4 +1,3 @@
-use gitops::Differ;
 use gitops::application::SyncStatusCode;
 use gitops::comparison::Compared;
 use gitops::diff::mask::{MaskOptions, is_secret, secrets};
@@ -23,11 +22,6 @@ pub(crate) fn run(args: &Diff, paint: Paint) -> Outcome {
         let reasons: Vec<String> = status.conditions.into_iter().map(|c| c.message).collect();
         return Err(reasons.join("; ").into());
     };
-    let application = session
-        .engine
-        .application(&id)
-        .ok_or("the application is gone")?;
-    let differ = Differ::new(&application.spec.ignore_differences)?;
     let mut different = 0;
     let mut documents = Vec::new();
     for resource in &refreshed.comparison.resources {
@@ -40,7 +34,9 @@ pub(crate) fn run(args: &Diff, paint: Paint) -> Outcome {
         different += 1;
         // What is shown is masked; what is counted is not.
         let (desired, live) = masked(resource);
-        let comparison = differ.compare(desired.as_ref(), live.as_ref())?;
+        let comparison = refreshed
+            .differ()
+            .compare(desired.as_ref(), live.as_ref())?;
         match args.output {
             Format::Table if args.summary => println!("{}", comparison.summary()),
             Format::Table => {
