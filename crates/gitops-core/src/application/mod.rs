@@ -27,8 +27,8 @@ pub use source::{
 pub use spec::{
     Application, ApplicationDestination, ApplicationSpec, AutomatedSync, Backoff, DrySource,
     HydrateTo, Info, InitiatedBy, ManagedNamespaceMetadata, Operation, ResourceIgnoreDifferences,
-    RetryStrategy, SourceHydrator, SyncOperation, SyncOperationResource, SyncPolicy, SyncSource,
-    SyncStrategy, SyncStrategyApply, SyncStrategyHook,
+    RetryStrategy, SKIP_RECONCILE, SourceHydrator, SyncOperation, SyncOperationResource,
+    SyncPolicy, SyncSource, SyncStrategy, SyncStrategyApply, SyncStrategyHook,
 };
 pub use status::{
     ApplicationStatus, ApplicationSummary, ComparedTo, Condition, HealthState, HydrateOperation,

@@ -5,6 +5,9 @@ use gitops_manifest::{Map, Object, Str, Value};
 use super::wire::{self, wire};
 use super::{ApplicationError, ApplicationSource, ApplicationStatus};
 
+/// The annotation by which an application asks to be left alone.
+pub const SKIP_RECONCILE: &str = "argocd.argoproj.io/skip-reconcile";
+
 wire! {
     /// A unit of deployment: sources, a destination, and how the one is brought to the other.
     struct Application {
@@ -317,6 +320,14 @@ impl Application {
     #[must_use]
     pub fn annotation(&self, name: &str) -> Option<&str> {
         self.metadata.get("annotations")?.get(name)?.as_str()
+    }
+
+    /// Whether nothing at all is to be done about the application, its deletion included, while its annotation
+    /// [`SKIP_RECONCILE`] says so. As in Argo CD the value is what Go reads as true: `1`, `t`, `T`, `true`, `True`, `TRUE`.
+    #[must_use]
+    pub fn is_left_alone(&self) -> bool {
+        let value = self.annotation(SKIP_RECONCILE).unwrap_or_default();
+        matches!(value, "1" | "t" | "T" | "true" | "True" | "TRUE")
     }
 
     /// Returns the finalizers.

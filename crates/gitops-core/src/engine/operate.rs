@@ -148,6 +148,9 @@ impl Engine {
             .ok_or_else(|| EngineError::NoSuchApplication {
                 application: id.clone(),
             })?;
+        if application.is_left_alone() {
+            return Ok(Next::Idle);
+        }
         if application.is_deleting() {
             return self.finalize(id, &application).await;
         }

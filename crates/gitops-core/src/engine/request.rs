@@ -6,7 +6,7 @@ use super::operate::{awaits_listing, shared_resource};
 use super::record::settings;
 use super::world::ClusterWorld;
 use super::{Engine, EngineError, Hold, Next, OperationRecord, Refreshed, SyncRequest};
-use crate::application::{Application, Operation, OperationPhase, RetryStrategy};
+use crate::application::{Application, Operation, OperationPhase, RetryStrategy, SKIP_RECONCILE};
 use crate::comparison::shown_revision;
 use crate::plan::Plan;
 use crate::sync::{SyncSettings, SyncState};
@@ -22,11 +22,7 @@ impl Engine {
         self.update().await?;
         let _turn = self.turn(id).await?;
         self.load(id).await?;
-        if self.running(id).is_some() {
-            return Err(EngineError::Busy {
-                application: id.clone(),
-            });
-        }
+        self.check_free(id)?;
         let application = self
             .application(id)
             .ok_or_else(|| EngineError::NoSuchApplication {
@@ -46,6 +42,26 @@ impl Engine {
             .await?;
         self.touch(id);
         Ok(())
+    }
+
+    /// Refuses where something is done already, or nothing is to be done.
+    fn check_free(&self, id: &ApplicationId) -> Result<(), EngineError> {
+        if self.running(id).is_some() {
+            return Err(EngineError::Busy {
+                application: id.clone(),
+            });
+        }
+        self.check_not_left_alone(id)
+    }
+
+    fn check_not_left_alone(&self, id: &ApplicationId) -> Result<(), EngineError> {
+        match self.application(id) {
+            Some(application) if application.is_left_alone() => Err(EngineError::NotReady {
+                application: id.clone(),
+                reason: format!("its annotation {SKIP_RECONCILE} says that it is left alone"),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Refreshes an application that is about to be synced.
@@ -201,6 +217,7 @@ impl Engine {
         self.update().await?;
         let _turn = self.turn(id).await?;
         self.load(id).await?;
+        self.check_not_left_alone(id)?;
         // What runs would be undone by what comes: it is stopped, not awaited.
         if let Some(mut record) = self.running(id) {
             record.phase = OperationPhase::Failed;
@@ -368,11 +385,7 @@ impl Engine {
         self.update().await?;
         let _turn = self.turn(id).await?;
         self.load(id).await?;
-        if self.running(id).is_some() {
-            return Err(EngineError::Busy {
-                application: id.clone(),
-            });
-        }
+        self.check_free(id)?;
         if !plan.complaints.is_empty() {
             return Err(EngineError::NotReady {
                 application: id.clone(),

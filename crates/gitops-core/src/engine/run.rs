@@ -109,6 +109,9 @@ impl Engine {
     /// Whether any application is on its way: its health may change without anybody doing anything.
     fn is_progressing(&self) -> bool {
         self.known().applications.values().any(|state| {
+            if state.application.is_left_alone() {
+                return false;
+            }
             let health = &state.status.health.status;
             health == "Progressing" || (health == "Missing" && !state.status.resources.is_empty())
         })

@@ -469,3 +469,51 @@ fn a_hook_that_gets_its_name_from_the_sync_is_awaited_and_found_again() {
     assert_eq!(bed.value("a").as_deref(), Some("one"));
     assert_eq!(phase(&engine, &id), Some(OperationPhase::Succeeded));
 }
+
+#[test]
+fn an_application_is_left_alone_where_it_asks_for_that() {
+    let annotation = "argocd.argoproj.io/skip-reconcile";
+    // As Go reads it: what is no truth value does not count.
+    for (value, left) in [
+        ("true", true),
+        ("1", true),
+        ("false", false),
+        ("yes", false),
+    ] {
+        let bed = Bed::with_two();
+        let engine = bed.engine(|_| {});
+        let id = engine.set_application(application("web", "web"));
+        bed.settle(&engine);
+        let mut web = application("web", "web");
+        annotate(&mut web, annotation, value);
+        engine.set_application(web);
+        bed.set_value("a", "by hand");
+        bed.edit("web/b.yaml", Some(&config("b", "two")));
+        bed.run(&engine, 300);
+        let expected = if left {
+            ("by hand", "one")
+        } else {
+            ("one", "two")
+        };
+        let found = (bed.value("a").unwrap(), bed.value("b").unwrap());
+        assert_eq!((&*found.0, &*found.1), expected, "{value}");
+        let asked = bed.clock.run(engine.sync(&id, &SyncRequest::by("alice")));
+        assert_eq!(
+            matches!(&asked, Err(EngineError::NotReady { reason, .. }) if reason.contains(annotation)),
+            left,
+            "{asked:?}"
+        );
+        if left {
+            let back = bed.clock.run(engine.rollback(&id, None, "alice"));
+            assert!(
+                matches!(back, Err(EngineError::NotReady { .. })),
+                "{back:?}"
+            );
+        }
+        // Once it does not ask any more, what was left is done.
+        engine.set_application(application("web", "web"));
+        bed.settle(&engine);
+        assert_eq!(bed.value("a").as_deref(), Some("one"), "{value}");
+        assert_eq!(bed.value("b").as_deref(), Some("two"), "{value}");
+    }
+}
