@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use gitops_core::application::{ApplicationSource, KustomizeSource};
 use gitops_core::{Basis, BuildEnvironment, RenderError, RenderOptions, Rendered, Renderer};
 use gitops_kustomize::{
-    BuildOptions, HelmRenderer, HelmRequest, LoadRestrictor, RemoteLoader, build,
+    BuildOptions, HelmRenderer, HelmRequest, LoadRestrictor, RemoteLoader, Reorder, build,
 };
 use gitops_manifest::tree::join;
 use gitops_manifest::yaml::{self, ParseOptions, Profile};
@@ -19,6 +19,8 @@ const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomizat
 #[derive(Clone, Default)]
 pub struct KustomizeRenderer {
     restrictor: LoadRestrictor,
+    reorder: Option<Reorder>,
+    managed_by_label: bool,
     remote: Option<Arc<dyn RemoteLoader>>,
     helm: Option<Arc<dyn HelmRenderer>>,
 }
@@ -29,6 +31,20 @@ impl KustomizeRenderer {
     #[must_use]
     pub fn without_load_restrictions(mut self) -> Self {
         self.restrictor = LoadRestrictor::None;
+        self
+    }
+
+    /// Sets the order of what kustomizations bring that do not say so themselves, as `--reorder` does.
+    #[must_use]
+    pub const fn with_reorder(mut self, reorder: Reorder) -> Self {
+        self.reorder = Some(reorder);
+        self
+    }
+
+    /// Gives all resources the label `app.kubernetes.io/managed-by`, as `--enable-managedby-label` does.
+    #[must_use]
+    pub const fn with_managed_by_label(mut self) -> Self {
+        self.managed_by_label = true;
         self
     }
 
@@ -81,6 +97,8 @@ impl Renderer for KustomizeRenderer {
     ) -> Result<Rendered, RenderError> {
         let mut settings = BuildOptions::default();
         settings.load_restrictor = self.restrictor;
+        settings.reorder = self.reorder;
+        settings.managed_by_label = self.managed_by_label;
         settings.remote = self.remote.as_deref();
         let helm = self.helm.as_deref().map(|renderer| Noted {
             renderer,

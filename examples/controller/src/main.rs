@@ -267,12 +267,20 @@ async fn begin(
     };
     let (target, store, clock) = (Arc::clone(target), Arc::clone(store), Arc::clone(clock));
     let mut parts = Parts::new(target, source, store, clock);
+    let mut kustomize = KustomizeRenderer::default()
+        .with_remote(RemoteBases::new(git).with_files(charts.clone()))
+        .with_helm(Charts::new(seed).with_loader(charts.clone()));
+    if settings.kustomize.without_load_restrictions {
+        kustomize = kustomize.without_load_restrictions();
+    }
+    if let Some(reorder) = settings.kustomize.reorder {
+        kustomize = kustomize.with_reorder(reorder);
+    }
+    if settings.kustomize.managed_by_label {
+        kustomize = kustomize.with_managed_by_label();
+    }
     parts.renderers = vec![
-        Arc::new(
-            KustomizeRenderer::default()
-                .with_remote(RemoteBases::new(git))
-                .with_helm(Charts::new(seed).with_loader(charts.clone())),
-        ),
+        Arc::new(kustomize),
         Arc::new(HelmRenderer::new(seed).with_loader(charts)),
     ];
     parts.connect = Some(Arc::clone(connect));

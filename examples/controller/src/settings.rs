@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use gitops::EngineOptions;
 use gitops::health::Rules;
 use gitops::health::lua::{LuaOptions, LuaRuntime};
+use gitops::kustomize::Reorder;
 use gitops::manifest::{Object, Value};
 use gitops::settings::ResourceSettings;
 use gitops::source::{ChartCredentials, ChartKeyring, Credentials, Keyring};
@@ -28,6 +29,10 @@ pub struct Settings {
     pub health_rules: Option<Arc<Rules>>,
     /// Whether objects are compared by asking the server, where an application does not say.
     pub server_side_diff: bool,
+    /// How kustomizations are built.
+    pub kustomize: KustomizeFlags,
+    /// Whether objects are written in the name of the accounts that projects name, where it is set.
+    pub impersonation: Option<bool>,
     /// How often repositories are asked, where it is set.
     pub poll: Option<Duration>,
     /// The secrets of webhooks.
@@ -40,6 +45,66 @@ pub struct Settings {
     pub clusters: BTreeMap<String, Object>,
     /// What could not be read, for the log.
     pub complaints: Vec<String>,
+}
+
+/// The flags of `kustomize build` in `kustomize.buildOptions`. Charts of kustomizations are rendered in any case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KustomizeFlags {
+    /// `--load-restrictor LoadRestrictionsNone`: files outside of a kustomization's folder may be read.
+    pub without_load_restrictions: bool,
+    /// `--reorder`: in which order objects come.
+    pub reorder: Option<Reorder>,
+    /// `--enable-managedby-label`: whether objects get a label of kustomize's.
+    pub managed_by_label: bool,
+}
+
+impl KustomizeFlags {
+    /// Reads flags as they stand on a command line, and returns what there is to complain of.
+    #[must_use]
+    pub fn read(text: &str) -> (Self, Vec<String>) {
+        let (mut flags, mut complaints) = (Self::default(), Vec::new());
+        let mut words = text.split_whitespace();
+        while let Some(word) = words.next() {
+            let (name, given) = match word.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (word, None),
+            };
+            let is_on = given.is_none_or(|value| value == "true");
+            match name {
+                "--enable-helm" => {}
+                "--enable-managedby-label" => flags.managed_by_label = is_on,
+                "--load-restrictor" => match given.or_else(|| words.next()) {
+                    Some("LoadRestrictionsNone") => flags.without_load_restrictions = true,
+                    Some("LoadRestrictionsRootOnly") => flags.without_load_restrictions = false,
+                    other => complaints.push(format!(
+                        "--load-restrictor is {:?}; give LoadRestrictionsNone or LoadRestrictionsRootOnly",
+                        other.unwrap_or_default()
+                    )),
+                },
+                "--reorder" => match given.or_else(|| words.next()) {
+                    Some("legacy") => flags.reorder = Some(Reorder::Legacy),
+                    Some("none") => flags.reorder = Some(Reorder::None),
+                    other => complaints.push(format!(
+                        "--reorder is {:?}; give legacy or none",
+                        other.unwrap_or_default()
+                    )),
+                },
+                "--enable-alpha-plugins" | "--enable-exec" | "--network" => complaints.push(format!(
+                    "{name}: no programs are run for kustomizations"
+                )),
+                "--helm-command" | "--helm-kube-version" | "--helm-api-versions" | "-e" | "--env"
+                | "--mount" | "--network-name" => {
+                    if given.is_none() {
+                        words.next();
+                    }
+                    complaints.push(format!("{name} has no effect"));
+                }
+                _ => complaints.push(format!("{word} is not known, and has no effect")),
+            }
+        }
+        (flags, complaints)
+    }
 }
 
 /// What opens a repository.
@@ -127,6 +192,21 @@ impl Settings {
                 )),
             }
         }
+        if let Some(flags) = text("kustomize.buildOptions") {
+            let (flags, complaints) = KustomizeFlags::read(flags);
+            self.kustomize = flags;
+            let named = |complaint| format!("argocd-cm: kustomize.buildOptions: {complaint}");
+            self.complaints.extend(complaints.into_iter().map(named));
+        }
+        let key = "application.sync.impersonation.enabled";
+        match text(key) {
+            None => {}
+            Some("true") => self.impersonation = Some(true),
+            Some("false") => self.impersonation = Some(false),
+            Some(other) => self
+                .complaints
+                .push(format!("argocd-cm: {key} is {other:?}; give true or false")),
+        }
         if let Some(megabytes) = text("webhook.maxPayloadSizeMB") {
             match megabytes.parse::<usize>() {
                 Ok(megabytes) if megabytes > 0 => {
@@ -157,6 +237,9 @@ impl Settings {
         self.resources.apply(options);
         options.health_rules.clone_from(&self.health_rules);
         options.server_side_diff = self.server_side_diff;
+        if let Some(impersonation) = self.impersonation {
+            options.impersonation = impersonation;
+        }
         match self.poll {
             // As in Argo CD zero means never.
             Some(Duration::ZERO) => options.poll = Duration::from_secs(365 * 86_400),
@@ -171,6 +254,8 @@ impl Settings {
         self.resources != other.resources
             || self.poll != other.poll
             || self.server_side_diff != other.server_side_diff
+            || self.kustomize != other.kustomize
+            || self.impersonation != other.impersonation
             || self.repositories != other.repositories
     }
 
@@ -314,5 +399,51 @@ mod tests {
         assert!(settings.needs_restart(&Settings::default()));
         assert!(!settings.needs_restart(&Settings::read([&config, &parameters])));
         assert!(settings.needs_restart(&Settings::read([&config])));
+    }
+
+    #[test]
+    fn flags_of_kustomize_are_read_as_on_a_command_line() {
+        let read = KustomizeFlags::read;
+        let (flags, complaints) =
+            read("--enable-helm --load-restrictor LoadRestrictionsNone  --reorder=none");
+        assert!(flags.without_load_restrictions);
+        assert_eq!(flags.reorder, Some(Reorder::None));
+        assert!(!flags.managed_by_label);
+        assert!(complaints.is_empty(), "{complaints:?}");
+
+        let (flags, complaints) =
+            read("--enable-managedby-label --load-restrictor=none --helm-command helm3 --colour");
+        assert!(flags.managed_by_label && !flags.without_load_restrictions);
+        let expected = [
+            "--load-restrictor is \"none\"; give LoadRestrictionsNone or LoadRestrictionsRootOnly",
+            "--helm-command has no effect",
+            "--colour is not known, and has no effect",
+        ];
+        assert_eq!(complaints, expected);
+    }
+
+    #[test]
+    fn parameters_that_cannot_be_used_are_told() {
+        let config = object(json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm"},
+            "data": {
+                "kustomize.buildOptions": "--enable-alpha-plugins",
+                "application.sync.impersonation.enabled": "no",
+            },
+        }));
+        let parameters = object(json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cmd-params-cm"},
+            "data": {"controller.diff.server.side": "maybe"},
+        }));
+        let settings = Settings::read([&config, &parameters]);
+        let expected = [
+            "argocd-cm: kustomize.buildOptions: --enable-alpha-plugins: no programs are run for kustomizations",
+            "argocd-cm: application.sync.impersonation.enabled is \"no\"; give true or false",
+            "argocd-cmd-params-cm: controller.diff.server.side is \"maybe\"; give true or false",
+        ];
+        assert_eq!(settings.complaints, expected);
+        let mut options = EngineOptions::default();
+        settings.apply(&mut options);
+        assert!(options.impersonation && !options.server_side_diff);
     }
 }
