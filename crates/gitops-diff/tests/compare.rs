@@ -430,6 +430,26 @@ fn lists_without_keys_are_compared_as_a_whole() {
 }
 
 #[test]
+fn parts_that_the_server_writes_empty_are_none() {
+    let slice = |endpoint: serde_json::Value| {
+        made(json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {"name": "e"},
+            "addressType": "IPv4", "endpoints": [endpoint], "ports": [{"name": "web", "port": 80, "protocol": "TCP"}],
+        }))
+    };
+    let bare = slice(json!({"addresses": ["192.0.2.1"]}));
+    // As an API server of 1.36 answers.
+    let filled = slice(json!({"addresses": ["192.0.2.1"], "conditions": {}}));
+    assert_eq!(modified(&bare, &applied(&filled, &bare)), (false, true));
+    assert_eq!(modified(&filled, &applied(&bare, &filled)).0, false);
+    // A pointer tells nothing from empty.
+    let hinted = slice(json!({"addresses": ["192.0.2.1"], "hints": {}}));
+    assert!(modified(&bare, &applied(&hinted, &bare)).0);
+    let ready = slice(json!({"addresses": ["192.0.2.1"], "conditions": {"ready": true}}));
+    assert!(modified(&bare, &applied(&ready, &bare)).0);
+}
+
+#[test]
 fn endpoints_in_another_order_are_the_same() {
     let endpoints = |addresses: &[&str], ports: &[i32]| {
         let addresses: Vec<_> = addresses.iter().map(|ip| json!({"ip": ip})).collect();

@@ -11,16 +11,17 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use futures::FutureExt as _;
-use gitops::kube::{ClusterSecret, Commands, KubeOptions, KubeTarget};
+use gitops::kube::{ClusterSecret, Commands, Content, KubeOptions, KubeTarget, default_content};
 use gitops::manifest::{Object, yaml};
 use gitops::project::Cluster;
 use gitops::source::{ChartOptions, ChartSource, GitOptions, GitSource};
 use gitops::{
-    Charts, HelmRenderer, KustomizeRenderer, RedbStore, RemoteBases, Sources, SystemClock, Target,
-    TargetError, kept_seed,
+    Charts, EngineOptions, HelmRenderer, KustomizeRenderer, LOCAL_SERVER, RedbStore, RemoteBases,
+    Sources, SystemClock, Target, TargetError, kept_seed,
 };
 use gitops_controller::{
-    Connect, Controller, ControllerOptions, Ended, LeaseOptions, Parts, router, shared_seed,
+    Connect, Controller, ControllerOptions, Ended, LeaseOptions, Parts, Settings, router,
+    shared_seed,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -155,7 +156,9 @@ async fn serve(run: &Run) -> Result<(), Box<dyn Error>> {
             format!("there is no way to a cluster: no kubeconfig is given, see --kubeconfig, and {reason}")
         })?,
     };
-    let target: Arc<dyn Target> = Arc::new(KubeTarget::connect(config, KubeOptions::default())?);
+    let reading = Reading::default();
+    let target: Arc<dyn Target> =
+        Arc::new(KubeTarget::connect(config, reading.options(LOCAL_SERVER))?);
     let store = Arc::new(RedbStore::open(run.data.join("state.redb"))?);
     let clock = Arc::new(SystemClock);
     let mut options = ControllerOptions::default();
@@ -175,7 +178,9 @@ async fn serve(run: &Run) -> Result<(), Box<dyn Error>> {
         lease.shards = run.shards;
         options.lease = Some(lease);
     }
-    let connect: Arc<Connect> = Arc::new(move |secret| connect(secret, commands).boxed());
+    let of_secrets = reading.clone();
+    let connect: Arc<Connect> =
+        Arc::new(move |secret| connect(secret, commands, of_secrets.clone()).boxed());
     let current: Arc<RwLock<Option<Arc<Controller>>>> = Arc::default();
     let listener = tokio::net::TcpListener::bind(run.listen)
         .await
@@ -202,7 +207,7 @@ async fn serve(run: &Run) -> Result<(), Box<dyn Error>> {
         let mut stopped = stopped.clone();
         let settled = async {
             loop {
-                match begin(run, &target, &store, &clock, &connect, &options).await {
+                match begin(run, &target, &store, &clock, &connect, &reading, &options).await {
                     Ok(controller) => return controller,
                     Err(error) => {
                         let reason = gitops::error_chain(&*error);
@@ -235,10 +240,12 @@ async fn begin(
     store: &Arc<RedbStore>,
     clock: &Arc<SystemClock>,
     connect: &Arc<Connect>,
+    reading: &Reading,
     options: &ControllerOptions,
 ) -> Result<Controller, Box<dyn Error + Send + Sync>> {
     // The credentials of repositories are settings as well: they are read first, and again when they change.
     let settings = Controller::read_settings(&**target, &options.engine.control_namespace).await?;
+    reading.follow(&settings, &options.engine);
     let keys = run.data.join("keys");
     let mut git = GitOptions::default();
     git.keyring = settings.keyring(|key| write_key(&keys, key))?;
@@ -306,14 +313,56 @@ fn write_key(folder: &Path, key: &str) -> std::io::Result<PathBuf> {
     Ok(path)
 }
 
-async fn connect(secret: Object, commands: Commands) -> Result<(Cluster, Arc<dyn Target>), String> {
+/// What is read of each kind of object: nothing of what the settings leave alone, everything of what they take up though it
+/// is left alone by default.
+#[derive(Clone, Default)]
+struct Reading(Arc<RwLock<EngineOptions>>);
+
+impl Reading {
+    /// Goes by settings from now on.
+    fn follow(&self, settings: &Settings, options: &EngineOptions) {
+        let mut options = options.clone();
+        settings.apply(&mut options);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = options;
+    }
+
+    /// Returns how a cluster is read.
+    fn options(&self, server: &str) -> KubeOptions {
+        let (options, server) = (Arc::clone(&self.0), server.to_owned());
+        let defaults = EngineOptions::default();
+        KubeOptions::default().with_content(move |kind| {
+            let (group, name) = (&*kind.gvk.group, &*kind.gvk.kind);
+            // What the controller itself lives on.
+            let ours = matches!(
+                (group, name),
+                ("argoproj.io", "Application" | "AppProject") | ("", "ConfigMap" | "Secret")
+            );
+            let options = options.read().unwrap_or_else(PoisonError::into_inner);
+            if ours {
+                Content::Full
+            } else if options.excludes(group, name, &server) {
+                Content::None
+            } else if defaults.excludes(group, name, &server) {
+                Content::Full
+            } else {
+                default_content(kind)
+            }
+        })
+    }
+}
+
+async fn connect(
+    secret: Object,
+    commands: Commands,
+    reading: Reading,
+) -> Result<(Cluster, Arc<dyn Target>), String> {
     let told = |error: &dyn Error| gitops::error_chain(error);
     let described = ClusterSecret::parse(&secret).map_err(|error| told(&error))?;
     let config = described
         .config(commands)
         .await
         .map_err(|error| told(&error))?;
-    let options = described.options(KubeOptions::default());
+    let options = described.options(reading.options(&described.server));
     let target = KubeTarget::connect(config, options).map_err(|error| told(&error))?;
     let cluster = Cluster {
         server: described.server.clone(),

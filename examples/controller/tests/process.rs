@@ -46,6 +46,12 @@ impl Repository {
         std::fs::write(folder.join("config.yaml"), text).expect("a file");
     }
 
+    /// Writes a file of an application's folder.
+    pub(crate) fn write_file(&self, number: usize, name: &str, text: &str) {
+        let folder = self.folder.path().join(format!("app-{number}"));
+        std::fs::write(folder.join(name), text).expect("a file");
+    }
+
     pub(crate) fn commit(&self) {
         self.git(&["add", "-A"]);
         self.git(&[

@@ -214,6 +214,59 @@ async fn a_commit_is_rolled_out_and_restarts_lose_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_the_settings_take_up_is_looked_after() {
+    let Some(stage) = Stage::new(1).await else {
+        return;
+    };
+    // By default slices of endpoints are left alone.
+    let settings = json!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "argocd-cm", "namespace": "argocd"},
+        "data": {"resource.exclusions": "- kinds: [ReplicaSet]\n"},
+    });
+    stage.apply(&Object::try_from(settings).unwrap()).await;
+    let slice = "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\nmetadata: {name: outside, labels: \
+                 {kubernetes.io/service-name: outside}}\naddressType: IPv4\nendpoints:\n- {addresses: [192.0.2.1]}\n\
+                 ports:\n- {name: web, port: 80}\n";
+    stage.repository.write_file(0, "slice.yaml", slice);
+    stage.repository.commit();
+    let process = stage.start(&[]);
+    stage.create_applications().await;
+    stage.settled("one").await;
+    let key = ObjectKey::new("discovery.k8s.io", "EndpointSlice", NAMESPACE, "outside");
+    let found = stage
+        .target
+        .get(&key)
+        .await
+        .unwrap()
+        .expect("it is applied");
+    // It is followed too: what somebody changes by hand is put right.
+    let mut drifted = found.clone();
+    drifted.metadata_mut().remove("managedFields");
+    drifted.as_map_mut().insert(
+        "ports",
+        Value::from(vec![Value::from(json!({"name": "web", "port": 81}))]),
+    );
+    let options = ApplyOptions::server_side("test").with_mode(gitops::ApplyMode::Replace);
+    stage.target.apply(&drifted, &options).await.unwrap();
+    eventually("the slice is as it was", || async {
+        let found = stage
+            .target
+            .get(&key)
+            .await
+            .map_err(|error| error.to_string())?;
+        let ports = found.as_ref().and_then(|slice| slice.get("ports"));
+        let ports = ports.map(Value::to_json).unwrap_or_default();
+        if ports.contains("80") {
+            Ok(())
+        } else {
+            Err(ports)
+        }
+    })
+    .await;
+    assert!(process.stop());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_api_server_that_is_killed_during_a_sync_is_waited_for() {
     let Some(stage) = Stage::new(10).await else {
         return;

@@ -117,14 +117,14 @@ pub(super) fn compare(
                 (filled(live), filled(merged))
             }
         };
-        settle(&mut comparison, before, after);
+        settle(&mut comparison, before, after, options.compat);
     }
     Ok(comparison)
 }
 
 /// Compares what is with what would be.
-pub(super) fn settle(comparison: &mut Comparison, before: Map, after: Map) {
-    comparison.differences = differences::find(&after, &before, comparison.ty);
+pub(super) fn settle(comparison: &mut Comparison, before: Map, after: Map, exact: bool) {
+    comparison.differences = differences::find(&after, &before, comparison.ty, exact);
     if !comparison.differences.is_empty() {
         comparison.status = Status::Modified;
         why::explain_all(comparison);
@@ -169,7 +169,7 @@ fn as_peer(
         given: Some(given.clone()),
         ty,
     };
-    settle(&mut comparison, outcome.live, outcome.predicted);
+    settle(&mut comparison, outcome.live, outcome.predicted, true);
     Ok(comparison)
 }
 

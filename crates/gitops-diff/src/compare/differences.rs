@@ -6,13 +6,20 @@ use gitops_manifest::{Map, Str, Value};
 
 use super::{Difference, Why};
 use crate::path::{Path, Step};
-use crate::schema::{FieldRef, TypeRef};
+use crate::schema::{FieldRef, TypeKind, TypeRef};
 
-/// Lists what differs between what would be and what is.
-pub(super) fn find(after: &Map, before: &Map, ty: Option<TypeRef<'_>>) -> Vec<Difference> {
+/// Lists what differs between what would be and what is. Unless `exact`, a part that the API server writes even where nothing
+/// is in it, as `{}`, is no other than none.
+pub(super) fn find(
+    after: &Map,
+    before: &Map,
+    ty: Option<TypeRef<'_>>,
+    exact: bool,
+) -> Vec<Difference> {
     let mut walk = Walk {
         path: Path::default(),
         found: Vec::new(),
+        exact,
     };
     walk.maps(after, before, ty);
     walk.found
@@ -21,6 +28,16 @@ pub(super) fn find(after: &Map, before: &Map, ty: Option<TypeRef<'_>>) -> Vec<Di
 struct Walk {
     path: Path,
     found: Vec<Difference>,
+    exact: bool,
+}
+
+/// Whether a field stands for nothing: empty, and written by the API server whether somebody set it or not.
+fn is_nothing(ty: Option<TypeRef<'_>>, name: &str, value: &Value) -> bool {
+    let empty = matches!(value, Value::Object(map) if map.is_empty());
+    empty
+        && ty.and_then(|ty| ty.field(name)).is_some_and(|field| {
+            field.ty().kind() == TypeKind::Struct && !field.is_pointer() && !field.omits_zero()
+        })
 }
 
 impl Walk {
@@ -48,14 +65,10 @@ impl Walk {
         let mut afters = after.iter().peekable();
         for (key, before) in before {
             while let Some((new, value)) = afters.next_if(|(new, _)| *new < key) {
-                self.add(
-                    Some(Step::Field(new.clone())),
-                    Some(value),
-                    None,
-                    Why::ChangedInDesired,
-                );
+                self.only_after(new, value, ty);
             }
             match afters.next_if(|(new, _)| *new == key) {
+                None if !self.exact && is_nothing(ty, key, before) => {}
                 None => self.add(
                     Some(Step::Field(key.clone())),
                     None,
@@ -75,12 +88,14 @@ impl Walk {
             }
         }
         for (new, value) in afters {
-            self.add(
-                Some(Step::Field(new.clone())),
-                Some(value),
-                None,
-                Why::ChangedInDesired,
-            );
+            self.only_after(new, value, ty);
+        }
+    }
+
+    fn only_after(&mut self, name: &Str, value: &Value, ty: Option<TypeRef<'_>>) {
+        if self.exact || !is_nothing(ty, name, value) {
+            let step = Step::Field(name.clone());
+            self.add(Some(step), Some(value), None, Why::ChangedInDesired);
         }
     }
 

@@ -80,7 +80,7 @@ pub(super) fn structured(
                         .map_err(|problem| error(&comparison.key, problem))?;
                     let after = finish(merged, known, options)
                         .map_err(|problem| error(&comparison.key, problem))?;
-                    settle(&mut comparison, before, after);
+                    settle(&mut comparison, before, after, options.compat);
                 }
             }
             Ok(comparison)
@@ -236,7 +236,7 @@ pub(super) fn dry_run(
     // Live has been read into its type; what the answer is left with has not.
     let predicted = client_side::canonical(&predicted, options);
     let (before, after) = (finish(live), finish(predicted));
-    settle(&mut comparison, before, after);
+    settle(&mut comparison, before, after, options.compat);
     Ok(comparison)
 }
 
