@@ -1,6 +1,6 @@
 //! A Git repository, brought to a cluster in memory and kept there.
 //!
-//! `cargo run --release --example quickstart` makes a repository of `examples/infrastructure` and shows the main
+//! `cargo run --release -p gitops-examples --example quickstart` makes a repository of `examples/infrastructure` and shows the main
 //! job: deploy, follow a commit, revert drift, prune, degrade, roll back. Every step is verified; the exit code is
 //! 0 only if all were. `-- --repo URL --path P [--revision R]` runs on any other repository.
 //!
@@ -170,7 +170,7 @@ impl Demo {
         self.roll_back(&git).await?;
         self.history().await?;
         println!("\nOn your own repository:");
-        println!("  cargo run --release --example quickstart -- --repo URL --path PATH");
+        println!("  cargo run --release -p gitops-examples --example quickstart -- --repo URL --path PATH");
         println!("Or from the command line, with the cluster kept in a folder:");
         println!("  cargo run --release -p gitops-cli -- sync --repo URL --path PATH");
         Ok(())
