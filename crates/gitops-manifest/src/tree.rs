@@ -131,7 +131,7 @@ pub trait FileTree: Send + Sync {
     /// Where the path is absent, a folder, or leads out of the root.
     fn read(&self, path: &str) -> Result<Arc<[u8]>, TreeError>;
 
-    /// Lists a folder, in order of name.
+    /// Lists a folder, in order of name. A link that leads out of the root is listed as a file; reading it fails.
     ///
     /// # Errors
     /// Where the path is absent, a file, or leads out of the root.
@@ -504,15 +504,18 @@ impl FileTree for DirTree {
         let mut entries = Vec::new();
         for entry in std::fs::read_dir(full).map_err(|error| io_error(path, error))? {
             let entry = entry.map_err(|error| io_error(path, error))?;
-            // A name that is not UTF-8 cannot be written in a manifest; a link that leads nowhere or out of
-            // the root is no entry.
+            // A name that is not UTF-8 cannot be written in a manifest; a link that leads nowhere is no entry. Of one that
+            // leads out of the root whoever reads it is told: left out, what it stood for would seem to be gone.
             let Ok(name) = entry.file_name().into_string() else {
                 continue;
             };
             let kind = match entry.file_type() {
                 Ok(kind) if kind.is_dir() => Some(EntryKind::Folder),
                 Ok(kind) if !kind.is_symlink() => Some(EntryKind::File),
-                _ => self.kind(&join(path, &name)?).ok().flatten(),
+                _ => match self.kind(&join(path, &name)?) {
+                    Err(TreeError::Escapes { .. }) => Some(EntryKind::File),
+                    kind => kind.ok().flatten(),
+                },
             };
             if let Some(kind) = kind {
                 let name = name.into();

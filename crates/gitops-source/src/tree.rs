@@ -248,8 +248,14 @@ impl FileTree for GitTree {
             }
         }
         for name in links {
-            // A link that leads nowhere or out of the root is no entry.
-            if let Ok(Some(kind)) = self.kind(&join(&real, &name)?) {
+            let kind = match self.kind(&join(&real, &name)?) {
+                Ok(kind) => kind,
+                // Whoever reads it is told so: left out, what it stood for would seem to be gone.
+                Err(TreeError::Escapes { .. }) => Some(EntryKind::File),
+                Err(_) => None,
+            };
+            // A link that leads nowhere is no entry.
+            if let Some(kind) = kind {
                 entries.push(TreeEntry { name, kind });
             }
         }

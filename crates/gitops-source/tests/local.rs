@@ -115,7 +115,8 @@ fn trees_are_read_from_the_object_database() {
             .iter()
             .map(|entry| entry.name.to_string())
             .collect();
-        assert_eq!(names, ["file", "linked", "x.yaml"]);
+        // What leads out, or round and round, fails for whoever reads it.
+        assert_eq!(names, ["file", "linked", "loop", "out", "x.yaml"]);
         assert_eq!(
             &*tree.read("app/linked/a.yaml").expect("through a link"),
             b"kind: A"

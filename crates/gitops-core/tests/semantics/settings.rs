@@ -6,7 +6,7 @@ use gitops_core::application::{
     AppProject, AppProjectSpec, ApplicationSource, OperationPhase, SyncStatusCode,
 };
 use gitops_core::settings::ResourceSettings;
-use gitops_core::{EngineOptions, SyncRequest};
+use gitops_core::{EngineOptions, Renderer as _, SyncRequest};
 use gitops_health::{Context, HealthStatus, Rule, RuleError, Rules, Verdict};
 use gitops_manifest::{Map, Object, ObjectKey, Value};
 use serde_json::json;
@@ -350,4 +350,26 @@ fn what_was_applied_on_the_client_side_is_taken_over_unless_told_otherwise() {
             .any(|m| m["manager"].as_str() == Some("kubectl-client-side-apply"));
         assert_eq!(by_kubectl, stays, "{option}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_manifest_that_is_a_link_out_of_the_repository_is_an_error_and_not_gone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("a.yaml"), config("a", "one")).expect("written");
+    std::os::unix::fs::symlink("/etc/hostname", folder.path().join("b.yaml")).expect("linked");
+    std::os::unix::fs::symlink("/etc/hostname", folder.path().join("notes.txt")).expect("linked");
+    std::os::unix::fs::symlink("nowhere.yaml", folder.path().join("c.yaml")).expect("linked");
+    let tree = gitops_manifest::DirTree::open(folder.path()).expect("a folder");
+    let source = gitops_core::application::ApplicationSource::git("r", "", "main");
+    let options = gitops_core::RenderOptions::new("web", "shop", "1", source);
+    let render = || gitops_core::DirectoryRenderer.render(&tree, "", &options);
+    let error = render().expect_err("Argo CD refuses it as well");
+    assert_eq!(
+        gitops_core::error_chain(&error),
+        "the files cannot be read: b.yaml: leads out of the root"
+    );
+    std::fs::remove_file(folder.path().join("b.yaml")).expect("removed");
+    let rendered = render().expect("what is no manifest, or leads nowhere, does not matter");
+    assert_eq!(rendered.objects.len(), 1);
 }
