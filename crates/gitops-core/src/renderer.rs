@@ -172,7 +172,7 @@ pub enum RenderError {
         reason: String,
     },
     /// The input has errors. Each of them says where it stands.
-    #[error("{renderer} cannot render {path:?}:\n{}", .messages.join("\n"))]
+    #[error("{renderer} cannot render {:?}:\n{}", if .path.is_empty() { "." } else { .path }, .messages.join("\n"))]
     Invalid {
         /// The name of the renderer.
         renderer: Str,

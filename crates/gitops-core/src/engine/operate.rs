@@ -528,6 +528,8 @@ impl Engine {
             return Ok(Next::After(closed.wait));
         }
         if record.retry_at.take().is_some() {
+            record.finished_at = None;
+            record.state = SyncState::new();
             if record.operation.retry.refresh
                 && let Some(newer) = refreshed
             {
@@ -581,6 +583,9 @@ impl Engine {
         record.phase = record.state.phase();
         record.message = record.state.message().to_owned();
         if record.phase.is_completed() {
+            if !record.phase.is_successful() && !record.message.contains("reason: ") {
+                record.message = record.state.with_reasons(&record.message);
+            }
             return self.finish(id, record).await;
         }
         if record.state != before {
@@ -692,7 +697,8 @@ impl Engine {
             );
             record.retry_count += 1;
             record.retry_at = Some(now + wait);
-            record.state = SyncState::new();
+            // What came of this try stays to be read until the next one begins.
+            record.finished_at = Some(now);
             record.phase = OperationPhase::Running;
             record.message = message.clone();
             self.save_operation(id, &record).await?;

@@ -93,6 +93,24 @@ impl SyncState {
         &self.results
     }
 
+    /// Returns what is said of a sync that failed, with the reasons of the objects that did, each once and none at length.
+    #[must_use]
+    pub fn with_reasons(&self, message: &str) -> String {
+        let mut reasons: Vec<String> = Vec::new();
+        let failed = |result: &&TaskResult| result.status == Some(ResultCode::SyncFailed);
+        for result in self.results.iter().filter(failed) {
+            let reason = shortened(&result.message);
+            if !reason.is_empty() && !reasons.contains(&reason) && !message.contains(&*reason) {
+                reasons.push(reason);
+            }
+        }
+        if reasons.is_empty() {
+            message.to_owned()
+        } else {
+            format!("{message}, reason: {}", reasons.join("; "))
+        }
+    }
+
     /// Whether a hook runs.
     #[must_use]
     pub fn runs_hook(&self) -> bool {
@@ -773,6 +791,18 @@ impl SyncState {
             self.set(OperationPhase::Error, "Operation termination had errors");
         }
     }
+}
+
+/// Leaves the middle out of a long text: API servers write whole objects between what is wrong and why.
+fn shortened(text: &str) -> String {
+    const END: usize = 150;
+    let count = text.chars().count();
+    if count <= 2 * END + 20 {
+        return text.to_owned();
+    }
+    let first: String = text.chars().take(END).collect();
+    let last: String = text.chars().skip(count - END).collect();
+    format!("{first} … {last}")
 }
 
 fn has_finalizer(object: &Object) -> bool {

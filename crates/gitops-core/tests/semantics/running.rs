@@ -516,4 +516,60 @@ fn an_application_is_left_alone_where_it_asks_for_that() {
         assert_eq!(bed.value("a").as_deref(), Some("one"), "{value}");
         assert_eq!(bed.value("b").as_deref(), Some("two"), "{value}");
     }
+
+fn a_sync_that_fails_says_why_and_what_it_tried_stays_to_be_read() {
+    let bed = Bed::with_two();
+    let engine = bed.engine(|_| {});
+    let mut web = application("web", "web");
+    let policy = web.spec.sync_policy.get_or_insert_default();
+    policy.retry = Some(RetryStrategy {
+        limit: 1,
+        backoff: Some(Backoff {
+            duration: "2m".into(),
+            ..Backoff::default()
+        }),
+        ..RetryStrategy::default()
+    });
+    let key = ObjectKey::new("", "ConfigMap", "shop", "b");
+    // As API servers do where a field must not change: the whole object stands in the middle.
+    let refused = gitops_core::TargetError::Invalid {
+        key: key.clone(),
+        reason: format!(
+            "field guard denied b: {} because it is so",
+            "x".repeat(4000)
+        ),
+    };
+    bed.target
+        .inject(Fault::new(Operation::DryRun, FaultKind::Refused(refused)).on(key));
+    let id = engine.set_application(web);
+    bed.run(&engine, 60);
+    let state = engine.operation_state(&id).expect("an operation");
+    assert_eq!(
+        state.phase,
+        OperationPhase::Running,
+        "it is tried again later"
+    );
+    for part in [
+        "denied b",
+        "because it is so",
+        "Retrying attempt #1 in 120 seconds",
+    ] {
+        assert!(state.message.contains(part), "{}", state.message);
+    }
+    assert!(state.message.len() < 600, "{}", state.message);
+    let results = state.sync_result.expect("results").resources;
+    let failed: Vec<_> = results
+        .iter()
+        .filter(|result| result.status == Some(ResultCode::SyncFailed))
+        .map(|result| result.name.as_str())
+        .collect();
+    assert_eq!(
+        failed,
+        ["b"],
+        "what came of the try is there until the next"
+    );
+    assert!(
+        state.finished_at.is_some(),
+        "as Argo CD marks one that waits"
+    );
 }
