@@ -60,8 +60,12 @@ impl SelfHealBackoff {
 pub struct Situation<'a> {
     /// Whether the application is in sync.
     pub status: SyncStatusCode,
-    /// The revisions that were compared, one per source.
+    /// The revisions that were compared, one per source, as people are told of them.
     pub revisions: &'a [String],
+    /// The immutable names of the same revisions, under which a status may know them as well.
+    pub ids: &'a [String],
+    /// Whether the last sync was of other content under the same names: a version of a chart that was published anew.
+    pub republished: bool,
     /// The objects, as they were compared.
     pub resources: &'a [ResourceStatus],
     /// Whether the new revision may change this application.
@@ -255,15 +259,18 @@ fn attempted(application: &Application, situation: &Situation<'_>) -> Option<Ope
     let multiple =
         application.spec.source_hydrator.is_none() && !application.spec.sources.is_empty();
     if situation.revision_matters {
-        let same = if multiple {
-            result.revisions == situation.revisions
+        let tried = if multiple {
+            &result.revisions[..]
         } else {
-            situation
-                .revisions
-                .first()
-                .is_some_and(|revision| *revision == result.revision)
+            std::slice::from_ref(&result.revision)
         };
-        if !same {
+        let is_of = |number: usize, tried: &String| {
+            let named = |names: &[String]| names.get(number) == Some(tried);
+            named(situation.revisions) || named(situation.ids)
+        };
+        let same = tried.len() == situation.revisions.len()
+            && tried.iter().enumerate().all(|(i, tried)| is_of(i, tried));
+        if !same || situation.republished {
             return None;
         }
     }

@@ -589,3 +589,12 @@ pub fn shown_revision(revisions: &[Str]) -> Str {
         several => several.join(",").into(),
     }
 }
+
+/// Returns the revisions that people are told: `versions` where there are any, else the immutable names themselves.
+pub(crate) fn shown_revisions<'a>(revisions: &'a [Str], versions: &'a [Str]) -> &'a [Str] {
+    if versions.len() == revisions.len() {
+        versions
+    } else {
+        revisions
+    }
+}

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::application::{
     ApplicationSource, InitiatedBy, Operation, OperationPhase, RevisionHistory,
 };
+use crate::comparison::shown_revisions;
 use crate::sync::{SyncSettings, TaskResult};
 use crate::{ApplicationId, Store, StoreError, Timestamp, Write};
 
@@ -23,6 +24,9 @@ pub struct HistoryEntry {
     pub id: i64,
     /// The revisions, one per source.
     pub revisions: Vec<Str>,
+    /// The versions of charts among them, as people are told of the revisions; empty where that is the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<Str>,
     /// The sources.
     pub sources: Vec<ApplicationSource>,
     /// Whether the application had a list of sources, be there one in it or more.
@@ -47,17 +51,24 @@ pub struct HistoryEntry {
 }
 
 impl HistoryEntry {
-    /// Returns the revision, those of several sources joined by commas.
+    /// Returns the revision for showing, those of several sources joined by commas.
     #[must_use]
     pub fn revision(&self) -> String {
-        self.revisions.join(",")
+        self.shown_revisions().join(",")
+    }
+
+    /// Returns the revisions as people are told of them: the versions of charts, of everything else the ids.
+    #[must_use]
+    pub fn shown_revisions(&self) -> &[Str] {
+        shown_revisions(&self.revisions, &self.versions)
     }
 
     /// Returns the entry as an application's status shows it.
     #[must_use]
     pub fn to_wire(&self) -> RevisionHistory {
         let single = self.sources.len() == 1 && !self.several_sources;
-        let revisions: Vec<String> = self.revisions.iter().map(ToString::to_string).collect();
+        let shown = self.shown_revisions();
+        let revisions: Vec<String> = shown.iter().map(ToString::to_string).collect();
         RevisionHistory {
             id: self.id,
             revision: if single {
@@ -91,6 +102,9 @@ pub struct Execution {
     pub operation: Operation,
     /// The revisions, one per source.
     pub revisions: Vec<Str>,
+    /// The versions of charts among them, as people are told of the revisions; empty where that is the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<Str>,
     /// The sources.
     pub sources: Vec<ApplicationSource>,
     /// The settings of the sync.
@@ -266,6 +280,7 @@ impl History {
         let entry = deployed.then(|| HistoryEntry {
             id: entries.last().map_or(next, |last| next.max(last.id + 1)),
             revisions: execution.revisions.clone(),
+            versions: execution.versions.clone(),
             sources: execution.sources.clone(),
             several_sources: execution.settings.several_sources,
             started_at: execution.started_at,

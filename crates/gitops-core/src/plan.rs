@@ -96,6 +96,9 @@ pub struct Plan {
     pub application: ApplicationId,
     /// The revisions, one per source.
     pub revisions: Vec<Str>,
+    /// The versions of charts among them, as people are told of the revisions; empty where that is the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<Str>,
     /// The sources.
     pub sources: Vec<ApplicationSource>,
     /// When the plan was made.
@@ -153,6 +156,7 @@ impl Plan {
             format: PLAN_FORMAT,
             application,
             revisions: refreshed.revision_ids(),
+            versions: refreshed.versions(),
             sources: refreshed.sources.clone(),
             created_at: now,
             operation,

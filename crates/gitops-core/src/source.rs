@@ -58,6 +58,18 @@ pub struct Revision {
     pub chart: Option<Str>,
 }
 
+impl Revision {
+    /// Returns what people are told: the version of a chart, of everything else the immutable name.
+    #[must_use]
+    pub fn shown(&self) -> &Str {
+        if self.chart.is_some() && !self.name.is_empty() {
+            &self.name
+        } else {
+            &self.id
+        }
+    }
+}
+
 /// What is known of a revision besides its content.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

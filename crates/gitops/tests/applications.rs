@@ -369,7 +369,7 @@ fn values_come_from_another_source_and_only_they_are_read_of_it() {
         let status = engine.status(&id).expect("the application is known");
         assert_eq!(status.source_types, ["Helm", ""]);
         assert_eq!(status.sync.revisions.len(), 2);
-        assert_eq!(status.sync.revisions[0], "sha256:1.0.0");
+        assert_eq!(status.sync.revisions[0], "1.0.0");
         assert!(status.sync.revision.is_empty());
         let history = &engine.history_of(&id).await.expect("a history")[0];
         let wire = history.to_wire();

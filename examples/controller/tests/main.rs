@@ -1,5 +1,6 @@
 //! The controller on a cluster in memory, in simulated time.
 
+mod charts;
 mod definitions;
 mod leases;
 mod life;

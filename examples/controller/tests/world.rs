@@ -7,9 +7,11 @@ use futures::future::{Either, select};
 use gitops::application::definitions;
 use gitops::manifest::{Object, ObjectKey, Value};
 use gitops::memory::{MemorySource, MemoryStore, MemoryTarget, SimClock};
-use gitops::{ApplyMode, ApplyOptions, Clock, Target};
+use gitops::{ApplyMode, ApplyOptions, Clock, HelmRenderer, Sources, Target};
 use gitops_controller::{Controller, ControllerOptions, Parts};
 use serde_json::json;
+
+use crate::charts::Charts;
 
 pub(crate) const REPO: &str = "https://git.example.com/shop.git";
 
@@ -21,6 +23,7 @@ pub(crate) struct World {
     pub(crate) clock: SimClock,
     pub(crate) target: MemoryTarget,
     pub(crate) source: MemorySource,
+    pub(crate) charts: Charts,
     pub(crate) store: MemoryStore,
 }
 
@@ -35,6 +38,7 @@ impl World {
         let world = Self {
             target: MemoryTarget::new(Arc::new(clock.clone())),
             source: MemorySource::new(),
+            charts: Charts::default(),
             store: MemoryStore::new(),
             clock,
         };
@@ -63,12 +67,18 @@ impl World {
     }
 
     pub(crate) async fn controller(&self, options: ControllerOptions) -> Controller {
-        let parts = Parts::new(
+        let sources = Sources::new()
+            .with(Arc::new(self.charts.clone()))
+            .with(Arc::new(self.source.clone()));
+        let mut parts = Parts::new(
             Arc::new(self.target.clone()),
-            Arc::new(self.source.clone()),
+            Arc::new(sources),
             Arc::new(self.store.clone()),
             Arc::new(self.clock.clone()),
         );
+        parts.renderers = vec![Arc::new(
+            HelmRenderer::new(1).with_clock(self.clock.clone()),
+        )];
         Controller::new(parts, options).await.unwrap()
     }
 

@@ -10,7 +10,6 @@ use super::operate::Stage;
 use super::world::ClusterWorld;
 use super::{Engine, EngineError, Next, OperationRecord, Refreshed};
 use crate::application::{Application, OperationPhase, RetryStrategy, SyncStatusCode};
-use crate::comparison::shown_revision;
 use crate::retry::parse_duration;
 use crate::windows::{Verdict, Windows};
 use crate::{ApplicationId, Timestamp};
@@ -215,10 +214,7 @@ impl Engine {
         record: OperationRecord,
         newer: &Refreshed,
     ) -> Result<Next, EngineError> {
-        let message = format!(
-            "superseded by revision {}",
-            shown_revision(&newer.revision_ids())
-        );
+        let message = format!("superseded by revision {}", newer.shown_revision());
         self.cut_short(id, record, message).await
     }
 

@@ -11,10 +11,16 @@ use crate::{ApplicationId, Timestamp};
 pub struct Hold {
     /// The revisions that were rolled back from. Others end the hold.
     pub from: Vec<Str>,
+    /// How these are shown; empty where that is the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub from_versions: Vec<Str>,
     /// The history entry that was brought back.
     pub entry: i64,
     /// Its revisions.
     pub revisions: Vec<Str>,
+    /// How these are shown; empty where that is the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<Str>,
     /// Its sources.
     pub sources: Vec<ApplicationSource>,
     /// Its objects.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gitops_manifest::{Object, ObjectKey};
+use gitops_manifest::{Object, ObjectKey, Str};
 
 use super::record::{put_operation, settings};
 use super::world::{ClusterWorld, namespace};
@@ -209,11 +209,15 @@ impl Engine {
     ) -> Decision {
         let mut application = application.clone();
         application.status = self.status(id).unwrap_or_default();
-        let revisions: Vec<String> = refreshed
-            .revision_ids()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let texts = |revisions: &[Str]| -> Vec<String> {
+            revisions.iter().map(ToString::to_string).collect()
+        };
+        let ids = refreshed.revision_ids();
+        let revisions = texts(&refreshed.shown_revisions());
+        let republished = self.last_operation(id).is_some_and(|last| {
+            texts(last.shown_revisions()) == revisions && last.revisions != ids
+        });
+        let ids = texts(&ids);
         // What was pruned and is still going away needs no second sync.
         let going = |resource: &crate::comparison::Compared| {
             resource.requires_pruning && resource.live.as_ref().is_some_and(Object::is_deleting)
@@ -237,6 +241,8 @@ impl Engine {
         let situation = Situation {
             status: refreshed.comparison.status,
             revisions: &revisions,
+            ids: &ids,
+            republished,
             resources: &resources,
             revision_matters: true,
             now: self.clock.now(),
@@ -246,13 +252,13 @@ impl Engine {
     }
 
     pub(super) fn running(&self, id: &ApplicationId) -> Option<OperationRecord> {
-        let known = self.known();
-        known
-            .applications
-            .get(id)?
-            .operation
-            .clone()
+        self.last_operation(id)
             .filter(|record| !record.phase.is_completed())
+    }
+
+    /// Returns the operation that runs or ran last, as far as the store knows of one.
+    fn last_operation(&self, id: &ApplicationId) -> Option<OperationRecord> {
+        self.known().applications.get(id)?.operation.clone()
     }
 
     /// Reads from the store what was not forgotten, once.
@@ -349,6 +355,7 @@ impl Engine {
         let record = OperationRecord {
             revisions,
             sources: refreshed.sources.clone(),
+            versions: refreshed.versions(),
             content,
             settings,
             state: SyncState::new(),
@@ -538,7 +545,7 @@ impl Engine {
             self.emit(
                 id,
                 EventKind::OperationStarted {
-                    revision: shown_revision(&record.revisions),
+                    revision: shown_revision(record.shown_revisions()),
                     initiated_by: "retry".into(),
                     retry: record.retry_count,
                 },
@@ -608,17 +615,19 @@ impl Engine {
         let (content, put) = History::pack(id, &newer.desired);
         record.content = content;
         record.revisions = newer.revision_ids();
+        record.versions = newer.versions();
         record.sources.clone_from(&newer.sources);
         record.settings.revision = newer.shown_revision();
         record.objects = Some(Arc::clone(&newer.desired));
         if let Some(sync) = &mut record.operation.sync {
             // The operation names the revision that it syncs, where it does so at all.
-            let ids: Vec<String> = record.revisions.iter().map(ToString::to_string).collect();
+            let shown = newer.shown_revisions();
+            let shown: Vec<String> = shown.iter().map(ToString::to_string).collect();
             if !sync.revision.is_empty() {
-                sync.revision = ids.concat();
+                sync.revision = shown.concat();
             }
             if !sync.revisions.is_empty() {
-                sync.revisions = ids;
+                sync.revisions = shown;
             }
         }
         self.store
@@ -725,6 +734,7 @@ impl Engine {
             id: 0,
             operation: record.operation.clone(),
             revisions: record.revisions.clone(),
+            versions: record.versions.clone(),
             sources: record.sources.clone(),
             settings: record.settings.clone(),
             started_at: record.started_at,
@@ -770,7 +780,7 @@ impl Engine {
             EventKind::OperationFinished {
                 phase: record.phase,
                 message: record.message.clone(),
-                revision: shown_revision(&record.revisions),
+                revision: shown_revision(record.shown_revisions()),
                 dry_run: (record.operation.sync.as_ref()).is_some_and(|sync| sync.dry_run),
             },
         );

@@ -9,6 +9,7 @@ use crate::application::{
     ResourceResult, RetryStrategy, SyncOperation, SyncOperationResource, SyncOperationResult,
     SyncStrategy, SyncStrategyApply,
 };
+use crate::comparison::shown_revisions;
 use crate::sync::{SyncSettings, SyncState};
 use crate::{ApplicationId, Propagation, StoreError, Timestamp, Write};
 
@@ -123,6 +124,9 @@ pub struct OperationRecord {
     pub operation: Operation,
     /// The revisions that are synced, one per source.
     pub revisions: Vec<Str>,
+    /// The versions of charts among them, as people are told of the revisions; empty where that is the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<Str>,
     /// The sources.
     pub sources: Vec<ApplicationSource>,
     /// Under which name the desired objects are stored.
@@ -169,11 +173,18 @@ impl OperationRecord {
             && !self.operation.sync.as_ref().is_some_and(given)
     }
 
+    /// Returns the revisions as people are told of them: the versions of charts, of everything else the ids.
+    #[must_use]
+    pub fn shown_revisions(&self) -> &[Str] {
+        shown_revisions(&self.revisions, &self.versions)
+    }
+
     /// Returns the operation as an application's status shows it.
     #[must_use]
     pub fn to_wire(&self) -> OperationState {
         let single = self.sources.len() == 1 && !self.settings.several_sources;
-        let revisions: Vec<String> = self.revisions.iter().map(ToString::to_string).collect();
+        let shown = self.shown_revisions();
+        let revisions: Vec<String> = shown.iter().map(ToString::to_string).collect();
         let resources = self
             .state
             .results()

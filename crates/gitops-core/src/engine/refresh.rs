@@ -11,7 +11,7 @@ use crate::application::{
     AppProject, Application, ApplicationSource, ApplicationSummary, ComparedTo, HealthState,
     OrphanedResources, SyncStatus, SyncStatusCode,
 };
-use crate::comparison::{Basis, Comparison, compare, prepare, shown_revision};
+use crate::comparison::{Basis, Comparison, compare, prepare, shown_revision, shown_revisions};
 use crate::orphans;
 use crate::project::Cluster;
 use crate::{ApplicationId, Differ, Discovery, EventKind, RenderOptions, Revision, Timestamp};
@@ -79,10 +79,29 @@ impl Refreshed {
         &self.differ
     }
 
+    /// Returns the revisions as people are told of them: the versions of charts, of everything else the ids.
+    #[must_use]
+    pub fn shown_revisions(&self) -> Vec<Str> {
+        self.revisions
+            .iter()
+            .map(|revision| revision.shown().clone())
+            .collect()
+    }
+
     /// Returns the revision for showing; those of several sources joined.
     #[must_use]
     pub fn shown_revision(&self) -> Str {
-        shown_revision(&self.revision_ids())
+        shown_revision(&self.shown_revisions())
+    }
+
+    /// Returns the revisions for showing where they are other than the ids, to be kept beside these.
+    pub(crate) fn versions(&self) -> Vec<Str> {
+        let shown = self.shown_revisions();
+        if shown == self.revision_ids() {
+            Vec::new()
+        } else {
+            shown
+        }
     }
 }
 
@@ -424,9 +443,9 @@ impl Engine {
                     format!(
                         "rolled back to revision {} (history entry {}); {} is not synced until something \
                          newer comes",
-                        shown_revision(&hold.revisions),
+                        shown_revision(shown_revisions(&hold.revisions, &hold.versions)),
                         hold.entry,
-                        shown_revision(&hold.from),
+                        shown_revision(shown_revisions(&hold.from, &hold.from_versions)),
                     ),
                 ));
                 self.history.objects(id, &hold.content).await?
@@ -615,16 +634,11 @@ impl Engine {
                 .map_err(|error| Trouble::comparison(&error))?;
             let merged = super::overrides::merged(source, &*tree, &self.instance(id));
             let source = &merged.map_err(|error| Trouble::comparison(&error))?;
-            let named = if source.chart.is_empty() || revision.name.is_empty() {
-                &revision.id
-            } else {
-                &revision.name
-            };
             let spec = &application.spec;
             let mut options = RenderOptions::new(
                 id.name.clone(),
                 spec.destination.namespace.as_str(),
-                named.clone(),
+                revision.shown().clone(),
                 source.clone(),
             );
             options.instance = self.instance(id);
@@ -679,7 +693,8 @@ impl Engine {
         );
         let revision = refreshed.shown_revision();
         let before = previous.map(Refreshed::shown_revision);
-        if before.as_ref() != Some(&revision) {
+        // A chart may be published anew under its version.
+        if previous.map(Refreshed::revision_ids) != Some(refreshed.revision_ids()) {
             self.emit(
                 id,
                 EventKind::RevisionChanged {
@@ -727,15 +742,19 @@ impl Engine {
         self.set_conditions(id, conditions);
         let spec = &application.spec;
         let single = spec.sources.is_empty();
-        let ids: Vec<String> = refreshed
-            .revision_ids()
+        let shown: Vec<String> = refreshed
+            .shown_revisions()
             .iter()
             .map(ToString::to_string)
             .collect();
         let sync = SyncStatus {
             status: comparison.status,
-            revision: if single { ids.concat() } else { String::new() },
-            revisions: if single { Vec::new() } else { ids },
+            revision: if single {
+                shown.concat()
+            } else {
+                String::new()
+            },
+            revisions: if single { Vec::new() } else { shown },
             compared_to: Some(ComparedTo {
                 source: spec.source.clone().filter(|_| single),
                 sources: spec.sources.clone(),
@@ -811,11 +830,16 @@ fn held(hold: &Hold) -> (Vec<ApplicationSource>, Vec<Revision>) {
     let revisions = hold
         .revisions
         .iter()
+        .zip(shown_revisions(&hold.revisions, &hold.versions))
         .zip(&hold.sources)
-        .map(|(id, source)| Revision {
+        .map(|((id, shown), source)| Revision {
             repo: source.repo_url.as_str().into(),
             id: id.clone(),
-            name: Str::default(),
+            name: if shown == id {
+                Str::default()
+            } else {
+                shown.clone()
+            },
             chart: (!source.chart.is_empty()).then(|| source.chart.as_str().into()),
         })
         .collect();

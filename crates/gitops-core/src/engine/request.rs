@@ -267,21 +267,24 @@ impl Engine {
         entry: &HistoryEntry,
         operation: Operation,
     ) -> Result<(OperationRecord, Arc<Refreshed>), EngineError> {
-        let from = match self.refreshed(id) {
+        let (from, from_versions) = match self.refreshed(id) {
             Some(refreshed) => match &refreshed.hold {
-                Some(hold) => hold.from.clone(),
-                None => refreshed.revision_ids(),
+                Some(hold) => (hold.from.clone(), hold.from_versions.clone()),
+                None => (refreshed.revision_ids(), refreshed.versions()),
             },
             None => {
                 let entries = self.history.entries(id).await?;
-                let last = entries.last().map(|last| last.revisions.clone());
-                last.unwrap_or_default()
+                let last = entries.into_iter().next_back();
+                last.map(|last| (last.revisions, last.versions))
+                    .unwrap_or_default()
             }
         };
         let hold = Hold {
             from,
+            from_versions,
             entry: entry.id,
             revisions: entry.revisions.clone(),
+            versions: entry.versions.clone(),
             sources: entry.sources.clone(),
             content: entry.content.clone(),
             since: self.clock.now(),
@@ -415,6 +418,7 @@ impl Engine {
         let record = OperationRecord {
             operation: plan.operation.clone(),
             revisions: plan.revisions.clone(),
+            versions: plan.versions.clone(),
             sources: plan.sources.clone(),
             content,
             settings: SyncSettings {
@@ -438,7 +442,7 @@ impl Engine {
         self.emit(
             id,
             EventKind::OperationStarted {
-                revision: shown_revision(&plan.revisions),
+                revision: shown_revision(record.shown_revisions()),
                 initiated_by: record.operation.initiated_by.username.clone(),
                 retry: 0,
             },

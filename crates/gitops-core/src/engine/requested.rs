@@ -151,7 +151,7 @@ impl Engine {
             let reason = "Invalid operation request: no operation specified".to_owned();
             return self.refuse(id, &application, operation, reason).await;
         };
-        let now = refreshed.as_ref().map(|refreshed| refreshed.revision_ids());
+        let now = refreshed.as_deref();
         if let Some(entry) = self.asked_back(id, &application, sync, now).await? {
             let (record, refreshed) = self.bring_back(id, &application, &entry, operation).await?;
             return self.step(id, record, Some(&refreshed)).await;
@@ -199,7 +199,7 @@ impl Engine {
         id: &ApplicationId,
         application: &Application,
         sync: &SyncOperation,
-        now: Option<Vec<Str>>,
+        now: Option<&Refreshed>,
     ) -> Result<Option<HistoryEntry>, EngineError> {
         let applies = sync
             .sync_strategy
@@ -217,13 +217,19 @@ impl Engine {
             ),
             None => return Ok(None),
         };
-        let same = |known: &[Str]| known.iter().map(Str::as_str).eq(revisions);
-        if now.is_some_and(|now| same(&now)) {
+        // A chart is named by its version; its digest is unmistakable, and what earlier releases wrote.
+        let named = |ids: &[Str], shown: &[Str]| {
+            let named = |known: &[Str]| known.iter().map(Str::as_str).eq(revisions);
+            named(ids) || named(shown)
+        };
+        if now.is_some_and(|now| named(&now.revision_ids(), &now.shown_revisions())) {
             return Ok(None);
         }
         let entries = self.history.entries(id).await?;
         let mut entries = entries.into_iter().rev();
-        Ok(entries.find(|entry| entry.sources == sources && same(&entry.revisions)))
+        Ok(entries.find(|entry| {
+            entry.sources == sources && named(&entry.revisions, entry.shown_revisions())
+        }))
     }
 
     /// Ends an operation that cannot be begun.
@@ -246,6 +252,7 @@ impl Engine {
         let record = OperationRecord {
             operation,
             revisions,
+            versions: Vec::new(),
             sources: application.spec.sources(),
             content,
             settings,

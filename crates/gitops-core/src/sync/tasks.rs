@@ -210,16 +210,12 @@ fn push_hook(
     for phase in hooks.phases() {
         let mut desired = object.clone();
         if desired.name().is_empty() {
-            let revision = &settings.revision;
-            let revision = if revision.len() >= 8 {
-                &revision[..7]
-            } else {
-                revision
-            };
             let name = format!(
-                "{}{}",
+                "{}{}-{}-{}",
                 desired.generate_name(),
-                format!("{revision}-{phase}-{}", settings.started_at.as_secs()).to_lowercase()
+                in_a_name(&settings.revision),
+                phase.to_string().to_lowercase(),
+                settings.started_at.as_secs()
             );
             desired.metadata_mut().insert("name", name);
         }
@@ -237,6 +233,22 @@ fn push_hook(
         task.hook = Some(hooks.clone());
         tasks.push(task);
     }
+}
+
+/// Returns the beginning of a revision as a part of a name: seven characters, or all of a shorter one. A digest is told
+/// by its number, and what versions have and names must not have (`1.0.0+build`) is a dash.
+fn in_a_name(revision: &str) -> String {
+    let revision = revision.strip_prefix("sha256:").unwrap_or(revision);
+    let length = if revision.len() >= 8 {
+        7
+    } else {
+        revision.len()
+    };
+    let permitted = |c: char| match c.to_ascii_lowercase() {
+        c if c.is_ascii_alphanumeric() || c == '.' => c,
+        _ => '-',
+    };
+    revision.chars().take(length).map(permitted).collect()
 }
 
 fn add_finalizer(object: &mut Object) {

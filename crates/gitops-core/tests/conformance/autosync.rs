@@ -30,6 +30,8 @@ fn conformance_sync_auto_sync() {
         let situation = Situation {
             status: read(&case["status"])?,
             revisions: &revisions,
+            ids: &revisions,
+            republished: false,
             resources: &resources,
             revision_matters: case["revisionChanged"].as_bool().unwrap_or_default(),
             now: Timestamp::parse(case["now"].as_str().unwrap_or_default()).ok_or("now")?,

@@ -516,7 +516,9 @@ fn an_application_is_left_alone_where_it_asks_for_that() {
         assert_eq!(bed.value("a").as_deref(), Some("one"), "{value}");
         assert_eq!(bed.value("b").as_deref(), Some("two"), "{value}");
     }
+}
 
+#[test]
 fn a_sync_that_fails_says_why_and_what_it_tried_stays_to_be_read() {
     let bed = Bed::with_two();
     let engine = bed.engine(|_| {});
