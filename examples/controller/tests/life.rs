@@ -347,6 +347,122 @@ fn what_another_installation_of_the_store_did_is_read_off_the_status() {
     });
 }
 
+/// A hook that is done after a while, as the image of its container says; and the ConfigMap of `web`.
+fn with_hooks(world: &World) {
+    let hook = |name: &str, phase: &str| {
+        format!(
+            "apiVersion: batch/v1\nkind: Job\nmetadata: {{generateName: {name}-, annotations: {{argocd.argoproj.io/hook: {phase}}}}}\nspec: {{template: {{spec: {{restartPolicy: Never, containers: [{{name: c, image: 'tool:slow'}}]}}}}}}\n"
+        )
+    };
+    world.source.edit(
+        REPO,
+        "main",
+        [
+            ("web/before.yaml", Some(&*hook("before", "PreSync"))),
+            ("web/after.yaml", Some(&*hook("after", "PostSync"))),
+        ],
+    );
+}
+
+#[test]
+fn a_sync_goes_on_where_another_installation_of_the_store_left_it() {
+    // While each of the hooks runs: everything is to be done still, and everything is Synced already.
+    for (stopped_at, asked) in [("before-", false), ("after-", false), ("after-", true)] {
+        let world = World::new(&["web"]);
+        with_hooks(&world);
+        let jobs = |w: &World| -> Vec<String> {
+            let objects = w.target.objects();
+            let jobs = objects.iter().filter(|object| object.kind() == "Job");
+            jobs.map(|job| job.name().to_owned()).collect()
+        };
+        let phase = |w: &World| w.text("web", &["status", "operationState", "phase"]);
+        let message = |w: &World| w.text("web", &["status", "operationState", "message"]);
+        let w = world.clone();
+        world.play(ControllerOptions::default(), |_| async move {
+            w.application("web", !asked).await;
+            if asked {
+                w.edit("web", |object| {
+                    let operation =
+                        json!({"initiatedBy": {"username": "alice"}, "sync": {"prune": true}});
+                    object
+                        .as_map_mut()
+                        .insert("operation", Value::from(operation));
+                });
+            }
+            w.until("the hook runs", || {
+                message(&w).contains(&format!("hook batch/Job/{stopped_at}"))
+            })
+            .await;
+        });
+        let begun = world.text("web", &["status", "operationState", "startedAt"]);
+        let other = World {
+            store: gitops::memory::MemoryStore::new(),
+            ..world
+        };
+        let w = other.clone();
+        other.play(ControllerOptions::default(), |_| async move {
+            w.until("done", || phase(&w) == "Succeeded").await;
+            w.clock.sleep(Duration::from_secs(600)).await;
+            assert_eq!(
+                w.text("web", &["status", "operationState", "startedAt"]),
+                begun
+            );
+            let jobs = jobs(&w);
+            assert_eq!(jobs.len(), 2, "each hook has run once: {jobs:?}");
+            let history = w.app("web").at(&["status", "history"]).cloned();
+            let history = history.unwrap_or_default();
+            assert_eq!(history.as_array().map_or(0, |h| h.len()), 1);
+            assert_eq!(
+                history.as_array().unwrap()[0]["deployStartedAt"].as_str(),
+                Some(&*begun)
+            );
+            assert_eq!(w.value("web").as_deref(), Some("one"));
+            assert!(w.is_good("web"));
+            assert!(w.app("web").get("operation").is_none());
+        });
+    }
+}
+
+#[test]
+fn a_sync_of_what_is_gone_from_the_source_does_not_hang_where_it_was_left() {
+    let world = World::new(&["web"]);
+    with_hooks(&world);
+    let w = world.clone();
+    world.play(ControllerOptions::default(), |_| async move {
+        w.application("web", true).await;
+        w.until("the hook runs", || {
+            let message = w.text("web", &["status", "operationState", "message"]);
+            message.contains("hook batch/Job/before-")
+        })
+        .await;
+    });
+    // As after a push by force, and with nobody there to look.
+    world.edit("web", |object| {
+        let state = object
+            .as_map_mut()
+            .entry_object("status")
+            .entry_object("operationState");
+        state
+            .entry_object("syncResult")
+            .insert("revision", "0123456789012345678901234567890123456789");
+    });
+    let other = World {
+        store: gitops::memory::MemoryStore::new(),
+        ..world
+    };
+    let w = other.clone();
+    other.play(ControllerOptions::default(), |_| async move {
+        w.until("what is there now", || {
+            w.is_good("web") && w.text("web", &["status", "operationState", "phase"]) == "Succeeded"
+        })
+        .await;
+        assert!(w.events("web").iter().any(|(_, message)| {
+            message.contains("the sync of revision 0123456789012345678901234567890123456789 was interrupted and cannot go on")
+        }), "{:?}", w.events("web"));
+        assert_eq!(w.value("web").as_deref(), Some("one"));
+    });
+}
+
 #[test]
 fn a_deleted_application_takes_its_objects_along_and_is_forgotten() {
     let world = World::new(&["web"]);

@@ -528,6 +528,7 @@ impl Engine {
                     operation: None,
                     pending: None,
                     taken: None,
+                    interrupted: None,
                     terminate: false,
                     refresh: None,
                     refresh_seen: false,

@@ -399,6 +399,8 @@ struct ApplicationState {
     pending: Option<Operation>,
     /// The operation that its object asks for and that was taken up.
     taken: Option<Operation>,
+    /// An operation that runs according to the status and that the store does not know: it was begun with another store.
+    interrupted: Option<OperationState>,
     /// Whether the operation that runs is to stop.
     terminate: bool,
     /// Whether the sources are to be asked before anything else, and with `true` rendered anew.

@@ -156,6 +156,13 @@ impl Engine {
         }
         self.answer_refresh(id);
         let refreshed = self.refresh(id).await?;
+        if self.is_interrupted(id) {
+            match &refreshed {
+                Some(refreshed) => self.resume(id, &application, refreshed).await?,
+                // What cannot be compared now is not gone on with, and not begun anew either.
+                None => return Ok(Next::After(self.options.poll)),
+            }
+        }
         if let Some(record) = self.running(id) {
             if self.is_to_stop(id) {
                 return self.stop(id, record).await;
@@ -337,6 +344,7 @@ impl Engine {
         if let Some(state) = self.known().applications.get_mut(id) {
             state.status.operation_state = Some(record.to_wire());
             state.operation = Some(record.clone());
+            state.interrupted = None;
         }
     }
 
@@ -842,7 +850,7 @@ impl Engine {
 
 /// Whether an operation says itself what is to be synced. One that begins without being asked names the revision that was
 /// compared; it follows the source all the same.
-fn is_pinned(operation: &Operation) -> bool {
+pub(super) fn is_pinned(operation: &Operation) -> bool {
     let given = |source: &Option<ApplicationSource>| source.is_some();
     operation.sync.as_ref().is_some_and(|sync| {
         !sync.manifests.is_empty()

@@ -3,12 +3,16 @@
 
 use std::sync::Arc;
 
-use gitops_manifest::Str;
+use gitops_manifest::{ObjectKey, Str};
 
-use super::record::settings;
+use super::operate::is_pinned;
+use super::record::{put_operation, settings};
 use super::{ApplicationState, Engine, EngineError, Next, OperationRecord, Refreshed};
-use crate::application::{Application, Operation, OperationPhase, RevisionHistory, SyncOperation};
-use crate::sync::SyncState;
+use crate::application::{
+    Application, Operation, OperationPhase, OperationState, ResourceResult, RevisionHistory,
+    SyncOperation,
+};
+use crate::sync::{HookType, SyncPhase, SyncState, TaskResult};
 use crate::{ApplicationId, History, HistoryEntry, Write};
 
 impl ApplicationState {
@@ -30,8 +34,20 @@ impl ApplicationState {
                 }
                 self.status.operation_state = Some(record.to_wire());
             }
-            // One that runs according to the status and is not stored is lost: it is begun anew by whoever asks.
-            None => self.status.operation_state = shown.filter(|shown| shown.phase.is_completed()),
+            // One that runs according to the status and is not stored was begun with another store: it goes on.
+            None => {
+                self.interrupted = shown.clone().filter(|shown| {
+                    !shown.phase.is_completed() && !tried_revisions(shown).concat().is_empty()
+                });
+                if let Some(interrupted) = &self.interrupted
+                    && self.pending.as_ref() == Some(&interrupted.operation)
+                {
+                    self.taken = self.pending.take();
+                }
+                // Where it had not come far enough to know its revision, it is begun anew by whoever asks.
+                self.status.operation_state =
+                    shown.filter(|shown| shown.phase.is_completed() || self.interrupted.is_some());
+            }
         }
         self.operation = record;
     }
@@ -48,7 +64,154 @@ impl ApplicationState {
     }
 }
 
+/// Returns the revisions that an operation is of, one per source.
+fn tried_revisions(state: &OperationState) -> Vec<String> {
+    match &state.sync_result {
+        None => Vec::new(),
+        Some(result) if result.revisions.is_empty() => vec![result.revision.clone()],
+        Some(result) => result.revisions.clone(),
+    }
+}
+
+/// Reads what a status says of an object of a sync.
+fn task_result(result: &ResourceResult) -> Option<TaskResult> {
+    Some(TaskResult {
+        key: ObjectKey::new(
+            result.group.as_str(),
+            result.kind.as_str(),
+            result.namespace.as_str(),
+            result.name.as_str(),
+        ),
+        version: result.version.as_str().into(),
+        phase: SyncPhase::parse(&result.sync_phase)?,
+        hook: HookType::parse(&result.hook_type),
+        wave: 0,
+        status: result.status,
+        state: result.hook_phase,
+        message: result.message.clone(),
+    })
+}
+
 impl Engine {
+    /// Whether an operation that was begun with another store waits to be gone on with.
+    pub(super) fn is_interrupted(&self, id: &ApplicationId) -> bool {
+        let known = self.known();
+        let state = known.applications.get(id);
+        state.is_some_and(|state| state.interrupted.is_some())
+    }
+
+    /// Takes over an operation that was begun with another store, as far as the status tells of it: with the revision that
+    /// it is of, and what became of each object so far. Hooks that have run are not run again.
+    pub(super) async fn resume(
+        &self,
+        id: &ApplicationId,
+        application: &Arc<Application>,
+        refreshed: &Arc<Refreshed>,
+    ) -> Result<(), EngineError> {
+        let interrupted = match self.known().applications.get(id) {
+            Some(state) => state.interrupted.clone(),
+            None => None,
+        };
+        let Some(shown) = interrupted else {
+            return Ok(());
+        };
+        let revisions = tried_revisions(&shown);
+        let (operation, result) = (shown.operation, shown.sync_result.unwrap_or_default());
+        let sources = match &result.source {
+            _ if !result.sources.is_empty() => result.sources.clone(),
+            Some(source) => vec![source.clone()],
+            None => application.spec.sources(),
+        };
+        let manifests = match &operation.sync {
+            Some(sync) => sync.manifests.clone(),
+            None => Vec::new(),
+        };
+        let is_now = {
+            let named = |names: &[Str]| {
+                names
+                    .iter()
+                    .map(Str::as_str)
+                    .eq(revisions.iter().map(String::as_str))
+            };
+            refreshed.hold.is_none()
+                && refreshed.sources == sources
+                && (named(&refreshed.shown_revisions()) || named(&refreshed.revision_ids()))
+        };
+        let wanted = if is_now && manifests.is_empty() {
+            Ok(Arc::clone(refreshed))
+        } else {
+            let mut other = Application::clone(application);
+            other.spec.source_hydrator = None;
+            let mut pinned = sources.clone();
+            for (source, revision) in pinned.iter_mut().zip(&revisions) {
+                source.target_revision.clone_from(revision);
+            }
+            if result.sources.is_empty() {
+                (other.spec.source, other.spec.sources) = (pinned.pop(), Vec::new());
+            } else {
+                (other.spec.source, other.spec.sources) = (None, pinned);
+            }
+            self.refresh_other(id, &Arc::new(other), &manifests).await?
+        };
+        let started_at = shown.started_at.unwrap_or_else(|| self.clock.now());
+        // One that waits to be tried again begins with nothing done.
+        let done = match shown.finished_at {
+            Some(_) => SyncState::new(),
+            None => {
+                SyncState::of_results(result.resources.iter().filter_map(task_result).collect())
+            }
+        };
+        let texts = |revisions: &[String]| -> Vec<Str> {
+            revisions.iter().map(|r| r.as_str().into()).collect()
+        };
+        let shown_revision = crate::comparison::shown_revision(&texts(&revisions));
+        let settings = settings(application, &operation, shown_revision.clone(), started_at);
+        let mut record = OperationRecord {
+            pinned: is_pinned(&operation),
+            operation,
+            revisions: texts(&revisions),
+            versions: Vec::new(),
+            sources,
+            content: History::pack(id, &[]).0,
+            settings,
+            state: done,
+            phase: OperationPhase::Running,
+            message: shown.message,
+            started_at,
+            finished_at: None,
+            retry_count: shown.retry_count,
+            retry_at: None,
+            rollback_of: None,
+            objects: None,
+        };
+        match wanted {
+            Ok(wanted) => {
+                let (content, put) = History::pack(id, &wanted.desired);
+                record.revisions = wanted.revision_ids();
+                record.versions = wanted.versions();
+                record.content = content;
+                record.objects = Some(Arc::clone(&wanted.desired));
+                self.store
+                    .write(vec![put, put_operation(id, &record)?])
+                    .await?;
+                self.keep(id, &record);
+            }
+            Err(reason) => {
+                record.phase = OperationPhase::Error;
+                record.message = format!(
+                    "the sync of revision {shown_revision} was interrupted and cannot go on: {reason}"
+                );
+                record.objects = Some(Arc::from([]));
+                self.store.write(vec![History::pack(id, &[]).1]).await?;
+                self.finish_now(id, record).await?;
+            }
+        }
+        if let Some(state) = self.known().applications.get_mut(id) {
+            state.interrupted = None;
+        }
+        Ok(())
+    }
+
     /// Returns the number of the next entry of an application's history, as its status counts.
     pub(super) fn next_entry(&self, id: &ApplicationId) -> i64 {
         let known = self.known();

@@ -38,7 +38,7 @@ impl HookType {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         [
             Self::PreSync,
             Self::Sync,

@@ -45,14 +45,28 @@ pub enum SyncPhase {
     SyncFail,
 }
 
-impl std::fmt::Display for SyncPhase {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
+impl SyncPhase {
+    /// Returns the name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
             Self::PreSync => "PreSync",
             Self::Sync => "Sync",
             Self::PostSync => "PostSync",
             Self::SyncFail => "SyncFail",
-        })
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        [Self::PreSync, Self::Sync, Self::PostSync, Self::SyncFail]
+            .into_iter()
+            .find(|phase| phase.as_str() == text)
+    }
+}
+
+impl std::fmt::Display for SyncPhase {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
     }
 }
 

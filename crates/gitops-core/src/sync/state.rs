@@ -119,6 +119,16 @@ impl SyncState {
         })
     }
 
+    /// Makes a state of what is known of each object of a sync that is under way.
+    #[must_use]
+    pub fn of_results(results: Vec<TaskResult>) -> Self {
+        Self {
+            results,
+            ..Self::default()
+        }
+        .restored()
+    }
+
     /// Brings a state that was read from a store back into use.
     #[must_use]
     pub fn restored(mut self) -> Self {
