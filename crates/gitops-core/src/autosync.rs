@@ -190,20 +190,7 @@ pub fn decide(application: &Application, situation: &Situation<'_>) -> Decision 
             return Decision::Wait(wait);
         }
         attempts += 1;
-        resources = situation
-            .resources
-            .iter()
-            .filter(|r| {
-                r.status
-                    .is_some_and(|status| status != SyncStatusCode::Synced)
-            })
-            .map(|r| SyncOperationResource {
-                group: r.group.clone(),
-                kind: r.kind.clone(),
-                name: r.name.clone(),
-                ..SyncOperationResource::default()
-            })
-            .collect();
+        resources = out_of_sync(situation.resources);
     }
     if automated.prune && !automated.allow_empty {
         let keeps_any = situation.resources.iter().any(|r| !r.requires_pruning);
@@ -247,6 +234,18 @@ pub fn decide(application: &Application, situation: &Situation<'_>) -> Decision 
         }),
         ..Operation::default()
     }))
+}
+
+/// Returns the objects that self-heal syncs: those that are known not to be Synced.
+pub(crate) fn out_of_sync(resources: &[ResourceStatus]) -> Vec<SyncOperationResource> {
+    let differs = |r: &&ResourceStatus| r.status.is_some_and(|s| s != SyncStatusCode::Synced);
+    let name = |r: &ResourceStatus| SyncOperationResource {
+        group: r.group.clone(),
+        kind: r.kind.clone(),
+        name: r.name.clone(),
+        ..SyncOperationResource::default()
+    };
+    resources.iter().filter(differs).map(name).collect()
 }
 
 /// Returns how the last sync of this revision ended, where there was one.

@@ -8,7 +8,7 @@ use super::world::{ClusterWorld, namespace};
 use super::{ClusterConnection, Engine, EngineError, Hold, Next, OperationRecord, Refreshed};
 use crate::application::{
     AppProject, Application, ApplicationSource, ManagedNamespaceMetadata, Operation,
-    OperationPhase, RetryStrategy,
+    OperationPhase, ResourceStatus, RetryStrategy, SyncOperationResource,
 };
 use crate::autosync::{Decision, Situation, SkipReason, decide};
 use crate::comparison::{Basis, Comparison, compare, is_good, shown_revision};
@@ -550,6 +550,9 @@ impl Engine {
             {
                 self.repin(id, &mut record, newer).await?;
             }
+            if let Some(now) = refreshed.filter(|now| now.revision_ids() == record.revisions) {
+                heal_what_differs(&mut record, now);
+            }
             self.emit(
                 id,
                 EventKind::OperationStarted {
@@ -846,6 +849,30 @@ impl Engine {
     pub(super) fn noted(&self, id: &ApplicationId) -> Option<i64> {
         self.known().applications.get(id)?.noted
     }
+}
+
+/// Lets a sync that heals and is tried again heal what differs now: what it needs may have gone meanwhile as well.
+fn heal_what_differs(record: &mut OperationRecord, now: &Refreshed) {
+    let Some(sync) = &mut record.operation.sync else {
+        return;
+    };
+    let heals = record.operation.initiated_by.automated && !sync.resources.is_empty();
+    let resources: Vec<ResourceStatus> = now
+        .comparison
+        .resources
+        .iter()
+        .map(|resource| resource.to_wire())
+        .collect();
+    let differ = crate::autosync::out_of_sync(&resources);
+    if !heals || differ.is_empty() || differ == sync.resources {
+        return;
+    }
+    sync.resources = differ;
+    let key = |r: &SyncOperationResource| {
+        let (group, kind) = (r.group.as_str(), r.kind.as_str());
+        ObjectKey::new(group, kind, r.namespace.as_str(), r.name.as_str())
+    };
+    record.settings.selection = Some(sync.resources.iter().map(key).collect());
 }
 
 /// Whether an operation says itself what is to be synced. One that begins without being asked names the revision that was

@@ -203,7 +203,7 @@ impl OperationRecord {
                     .unwrap_or_default(),
                 hook_phase: result.state,
                 sync_phase: result.phase.to_string(),
-                images: Vec::new(),
+                images: result.images.iter().map(ToString::to_string).collect(),
             })
             .collect();
         OperationState {

@@ -89,6 +89,11 @@ fn task_result(result: &ResourceResult) -> Option<TaskResult> {
         status: result.status,
         state: result.hook_phase,
         message: result.message.clone(),
+        images: result
+            .images
+            .iter()
+            .map(|image| image.as_str().into())
+            .collect(),
     })
 }
 

@@ -35,6 +35,9 @@ pub struct TaskResult {
     pub state: Option<OperationPhase>,
     /// What there is to say of it.
     pub message: String,
+    /// The images of its containers, where it is a workload.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<Str>,
 }
 
 /// A hook that was about to be made.
@@ -271,6 +274,13 @@ impl SyncState {
                     format!("{} created", live.name()),
                 ),
                 (Ok(None), false) => (OperationPhase::Succeeded, task.message.clone()),
+                // Somebody deleted it: it comes to no end any more, and its finalizer would keep it for ever.
+                (Ok(Some((HealthStatus::Progressing | HealthStatus::Suspended, _))), true)
+                    if live.is_deleting() =>
+                {
+                    let message = format!("{} was deleted before it came to its end", live.name());
+                    (OperationPhase::Failed, message)
+                }
                 (Ok(Some((status, message))), hook) => match status {
                     HealthStatus::Healthy => (OperationPhase::Succeeded, message),
                     HealthStatus::Degraded => (OperationPhase::Failed, message),

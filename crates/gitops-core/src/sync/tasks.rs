@@ -398,5 +398,28 @@ pub(super) fn result_of(task: &Task) -> TaskResult {
         status: task.status,
         state: task.state,
         message: task.message.clone(),
+        images: images(task.object()),
     }
+}
+
+/// Returns the images of an object's containers as Argo CD finds them: of the first of these fields that there is.
+fn images(object: &Object) -> Vec<Str> {
+    let paths: [&[&str]; 3] = [
+        &["spec", "containers"],
+        &["spec", "template", "spec", "containers"],
+        &[
+            "spec",
+            "jobTemplate",
+            "spec",
+            "template",
+            "spec",
+            "containers",
+        ],
+    ];
+    let containers = paths.iter().find_map(|path| object.at(path)?.as_array());
+    let containers = containers
+        .into_iter()
+        .flat_map(|containers| containers.iter());
+    let images = containers.filter_map(|container| container.get("image")?.as_str());
+    images.map(Str::from).collect()
 }

@@ -575,3 +575,102 @@ fn a_sync_that_fails_says_why_and_what_it_tried_stays_to_be_read() {
         "as Argo CD marks one that waits"
     );
 }
+
+#[test]
+fn a_hook_that_somebody_deletes_while_it_runs_fails_and_lets_go() {
+    let bed = with_a_hook("tool:slow");
+    let engine = bed.engine(|_| {});
+    let mut web = application("web", "web");
+    web.spec.sync_policy.get_or_insert_default().retry = Some(RetryStrategy::default());
+    let id = engine.set_application(web);
+    bed.run(&engine, 2);
+    let job = ObjectKey::new("batch", "Job", "shop", "first");
+    let options = gitops_core::DeleteOptions::new(gitops_core::Propagation::Background);
+    bed.clock
+        .run(gitops_core::Target::delete(&bed.target, &job, &options))
+        .unwrap();
+    bed.run(&engine, 60);
+    let state = engine.operation_state(&id).unwrap();
+    assert_eq!(state.phase, OperationPhase::Failed, "{state:?}");
+    let results = state.sync_result.unwrap().resources;
+    let hook = results
+        .iter()
+        .find(|result| result.name == "first")
+        .expect("a result");
+    assert_eq!(hook.message, "first was deleted before it came to its end");
+    assert!(
+        bed.target
+            .object(&job)
+            .is_none_or(|job| !job.to_value().to_json().contains("hook-finalizer")),
+        "a namespace that goes would wait for it for ever"
+    );
+}
+
+#[test]
+fn what_a_sync_was_of_is_shown_with_its_images() {
+    let bed = Bed::new(&[
+        ("web/a.yaml", config("a", "one")),
+        ("web/web.yaml", deployment("web", "web:1")),
+    ]);
+    let engine = bed.engine(|_| {});
+    let id = engine.set_application(application("web", "web"));
+    bed.settle(&engine);
+    let results = engine
+        .operation_state(&id)
+        .unwrap()
+        .sync_result
+        .unwrap()
+        .resources;
+    let images = |name: &str| {
+        let result = results.iter().find(|result| result.name == name);
+        result.expect("a result").images.clone()
+    };
+    assert_eq!(images("web"), ["web:1"]);
+    assert!(images("a").is_empty());
+}
+
+#[test]
+fn healing_that_is_tried_again_heals_what_differs_by_then() {
+    let bed = Bed::with_two();
+    let engine = bed.engine(|_| {});
+    let id = engine.set_application(application("web", "web"));
+    bed.settle(&engine);
+    let key = |name: &str| ObjectKey::new("", "ConfigMap", "shop", name);
+    // The object cannot be written for a while, as where its definition is being deleted with it.
+    let refused = gitops_core::TargetError::Invalid {
+        key: key("a"),
+        reason: "not without b".into(),
+    };
+    bed.target
+        .inject(Fault::new(Operation::DryRun, FaultKind::Refused(refused)).on(key("a")));
+    let by_hand = |name: &str| {
+        bed.target
+            .edit(&key(name), |object| {
+                object
+                    .as_map_mut()
+                    .entry_object("data")
+                    .insert("key", "by hand");
+            })
+            .unwrap();
+    };
+    by_hand("a");
+    bed.run(&engine, 3);
+    assert_eq!(
+        phase(&engine, &id),
+        Some(OperationPhase::Running),
+        "it is tried again"
+    );
+    by_hand("b");
+    bed.run(&engine, 8);
+    assert_eq!(phase(&engine, &id), Some(OperationPhase::Succeeded));
+    let state = engine.operation_state(&id).unwrap();
+    let healed: Vec<_> = state
+        .operation
+        .sync
+        .unwrap()
+        .resources
+        .into_iter()
+        .map(|r| r.name)
+        .collect();
+    assert_eq!(healed, ["a", "b"]);
+}
