@@ -170,7 +170,9 @@ impl Demo {
         self.roll_back(&git).await?;
         self.history().await?;
         println!("\nOn your own repository:");
-        println!("  cargo run --release -p gitops-examples --example quickstart -- --repo URL --path PATH");
+        println!(
+            "  cargo run --release -p gitops-examples --example quickstart -- --repo URL --path PATH"
+        );
         println!("Or from the command line, with the cluster kept in a folder:");
         println!("  cargo run --release -p gitops-cli -- sync --repo URL --path PATH");
         Ok(())
