@@ -95,7 +95,7 @@ pub use engine::{
 };
 pub use history::{Execution, History, HistoryEntry, Limits};
 pub use live::{LiveCache, LiveState, News};
-pub use observer::{ApplicationId, Event, EventKind, Observer};
+pub use observer::{ApplicationId, Event, EventKind, Observer, Verb};
 pub use plan::{Action, PLAN_FORMAT, Phase, Plan, Step, Wave};
 #[cfg(feature = "redb")]
 pub use redb::RedbStore;

@@ -60,6 +60,8 @@ pub struct LiveState {
     epochs: HashMap<Str, u64>,
     epoch: u64,
     unlisted: BTreeMap<GroupKind, String>,
+    /// How many changes a watch told of each kind.
+    told: BTreeMap<GroupKind, u64>,
     version: Str,
 }
 
@@ -80,6 +82,7 @@ impl LiveState {
             epochs: HashMap::new(),
             epoch: 0,
             unlisted: BTreeMap::new(),
+            told: BTreeMap::new(),
             version: Str::default(),
         }
     }
@@ -171,6 +174,16 @@ impl LiveState {
     #[must_use]
     pub fn knows_all(&self) -> bool {
         self.unlisted.is_empty()
+    }
+
+    /// Returns how many changes of objects of each kind a watch has told of.
+    #[must_use]
+    pub const fn changes(&self) -> &BTreeMap<GroupKind, u64> {
+        &self.told
+    }
+
+    fn count(&mut self, object: &Object) {
+        *self.told.entry(object.group_kind()).or_default() += 1;
     }
 
     /// Returns how many objects there are.
@@ -590,11 +603,13 @@ impl LiveCache {
             WatchEvent::Applied(object) => {
                 state.version = object.resource_version().into();
                 if !self.is_left_alone(&object) {
+                    state.count(&object);
                     state.put(object);
                 }
             }
             WatchEvent::Deleted(object) => {
                 state.version = object.resource_version().into();
+                state.count(&object);
                 state.remove(&object);
             }
             WatchEvent::Bookmark(version) => state.version = version,

@@ -123,6 +123,18 @@ pub enum EventKind {
         /// What there is to say of it.
         message: String,
     },
+    /// A cluster was asked about one of the application's objects, or to write it, and answered.
+    #[serde(rename_all = "camelCase")]
+    Requested {
+        /// What was asked for.
+        verb: Verb,
+        /// The object.
+        key: ObjectKey,
+        /// Whether the cluster was only to say what would come out.
+        dry_run: bool,
+        /// The answer, as HTTP has it: 200, 201 where the object was made, else why it was not done; 0 where there was no answer.
+        code: u16,
+    },
     /// An operation goes on, and this is what it waits for.
     #[serde(rename_all = "camelCase")]
     OperationProgressed {
@@ -161,6 +173,35 @@ pub enum EventKind {
         /// Its type.
         condition: String,
     },
+}
+
+/// What is asked of a cluster about one object, in the words of its API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verb {
+    /// How it is.
+    Get,
+    /// To make it.
+    Create,
+    /// To replace it.
+    Update,
+    /// To change or apply it.
+    Patch,
+    /// To delete it.
+    Delete,
+}
+
+/// Shows as `get`, `create`, `update`, `patch` or `delete`.
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Get => "get",
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Patch => "patch",
+            Self::Delete => "delete",
+        })
+    }
 }
 
 /// Is told everything that happens: metrics, audit, notifications and progress bars are observers.

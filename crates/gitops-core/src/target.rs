@@ -472,6 +472,19 @@ fn conflict_list(conflicts: &[FieldConflict]) -> String {
 }
 
 impl TargetError {
+    /// Returns the status code of HTTP by which an API server says the same; 0 where it did not answer.
+    #[must_use]
+    pub const fn status_code(&self) -> u16 {
+        match self {
+            Self::UnknownKind { .. } | Self::NotFound { .. } | Self::NoNamespace { .. } => 404,
+            Self::AlreadyExists { .. } | Self::Changed { .. } | Self::Conflict { .. } => 409,
+            Self::Invalid { .. } => 422,
+            Self::Forbidden { .. } => 403,
+            Self::Expired { .. } => 410,
+            Self::Unavailable { .. } => 0,
+        }
+    }
+
     /// Whether trying the same again may help without anybody changing anything.
     #[must_use]
     pub const fn is_transient(&self) -> bool {

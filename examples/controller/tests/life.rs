@@ -591,6 +591,18 @@ fn metrics_have_the_names_and_labels_of_argo_cd() {
             format!("argocd_app_reconcile_bucket{{le=\"16.0\",namespace=\"argocd\",{server}}} "),
             "argocd_cluster_api_resource_objects{server=\"https://kubernetes.default.svc\"} ".to_owned(),
             format!("argocd_git_request_total{{repo=\"{REPO}\",request_type=\"fetch\"}} 1"),
+            format!(
+                "argocd_app_k8s_request_total{{{app},server=\"https://kubernetes.default.svc\",response_code=\"201\",\
+                 verb=\"create\",resource_kind=\"ConfigMap\",resource_namespace=\"shop\",dry_run=\"false\"}} 1"
+            ),
+            format!(
+                "argocd_app_k8s_request_total{{{app},server=\"https://kubernetes.default.svc\",response_code=\"201\",\
+                 verb=\"create\",resource_kind=\"ConfigMap\",resource_namespace=\"shop\",dry_run=\"true\"}} 1"
+            ),
+            "argocd_cluster_events_total{server=\"https://kubernetes.default.svc\",group=\"\",kind=\"ConfigMap\"} 1"
+                .to_owned(),
+            format!("argocd_app_orphaned_resources_count{{{app}}} 0"),
+            "workqueue_depth{name=\"app_reconciliation_queue\"} 0".to_owned(),
             format!("gitops_app_deployments_total{{{app}}} 1"),
             format!("gitops_app_failed_syncs_total{{{app}}} 0"),
             format!("gitops_app_health_score{{{app}}} 1.0"),

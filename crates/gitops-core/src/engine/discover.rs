@@ -1,7 +1,7 @@
 //! What the engine knows of: applications and projects, those it is given and those that are objects of the
 //! local cluster; and the clusters.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -52,6 +52,8 @@ pub struct ClusterState {
     pub objects: usize,
     /// How many kinds it serves.
     pub kinds: usize,
+    /// How many changes of objects of each kind its watch has told of.
+    pub changes: BTreeMap<GroupKind, u64>,
     /// Whether it is watched.
     pub watched: bool,
     /// Its version, as `v1.36.0`; empty where nothing was rendered for it yet, or it has none to tell.
@@ -240,8 +242,13 @@ impl Engine {
         let clusters = self.clusters();
         let connection = clusters.iter().find(|c| *c.cluster.server == *server)?;
         let version = connection.version.read();
+        let (objects, changes) = {
+            let live = connection.live.state();
+            (live.len(), live.changes().clone())
+        };
         Some(ClusterState {
-            objects: connection.live.state().len(),
+            objects,
+            changes,
             kinds: connection.kinds.load(Ordering::Relaxed),
             watched: connection.live.is_watched(),
             version: version.unwrap_or_else(PoisonError::into_inner).clone(),

@@ -14,6 +14,7 @@ mod request;
 mod requested;
 mod resolve;
 mod run;
+mod told;
 mod wellness;
 mod work;
 mod world;
@@ -346,6 +347,7 @@ impl EngineBuilder {
             known: Mutex::default(),
             pending: Mutex::default(),
             bell: tokio::sync::Notify::new(),
+            waiting: AtomicUsize::new(0),
             filter: RwLock::default(),
         }
     }
@@ -454,6 +456,8 @@ pub struct Engine {
     pending: Mutex<discover::Pending>,
     /// Wakes the loop that runs.
     bell: tokio::sync::Notify,
+    /// How many applications wait for the loop that runs.
+    waiting: AtomicUsize,
     filter: RwLock<Option<Arc<discover::Filter>>>,
 }
 
@@ -510,6 +514,12 @@ impl Engine {
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
         &*self.clock
+    }
+
+    /// Returns how many applications wait to be looked at while the engine [runs](Self::run).
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(std::sync::atomic::Ordering::Relaxed)
     }
 
     fn emit(&self, application: &ApplicationId, kind: EventKind) {

@@ -4,6 +4,7 @@ use std::time::Duration;
 use gitops_manifest::{Object, ObjectKey, Str};
 
 use super::record::{put_operation, settings};
+use super::told::Told;
 use super::world::{ClusterWorld, namespace};
 use super::{ClusterConnection, Engine, EngineError, Hold, Next, OperationRecord, Refreshed};
 use crate::application::{
@@ -78,8 +79,28 @@ impl Engine {
         })
     }
 
-    /// Returns the cluster in whose name the project wants it used.
+    /// Returns the cluster as whoever the project wants to use it, telling observers what is asked of it.
     pub(super) fn acting(
+        &self,
+        id: &ApplicationId,
+        project: &AppProject,
+        connection: &ClusterConnection,
+        namespace: &str,
+    ) -> Result<Arc<dyn Target>, String> {
+        let target = self.impersonating(id, project, connection, namespace)?;
+        if self.observers.0.is_empty() {
+            return Ok(target);
+        }
+        Ok(Arc::new(Told {
+            target,
+            application: id.clone(),
+            observers: self.observers.clone(),
+            clock: Arc::clone(&self.clock),
+        }))
+    }
+
+    /// Returns the cluster as whoever the project wants to use it.
+    fn impersonating(
         &self,
         id: &ApplicationId,
         project: &AppProject,
@@ -412,7 +433,7 @@ impl Engine {
                 id,
                 &scene.application,
                 &scene.connection,
-                Ok(Arc::clone(&scene.target)),
+                || Ok(Arc::clone(&scene.target)),
                 objects,
                 &scene.discovery,
             )

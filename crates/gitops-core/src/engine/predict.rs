@@ -204,7 +204,7 @@ impl Engine {
         id: &ApplicationId,
         application: &Application,
         connection: &ClusterConnection,
-        target: Result<Arc<dyn Target>, String>,
+        target: impl FnOnce() -> Result<Arc<dyn Target>, String>,
         desired: &[Object],
         discovery: &Discovery,
     ) -> Result<(Differ, Vec<ObjectKey>), Trouble> {
@@ -219,7 +219,7 @@ impl Engine {
         if !asks {
             return Ok((differ, definitions));
         }
-        let target = target.map_err(Trouble::spec)?;
+        let target = target().map_err(Trouble::spec)?;
         let differ = self
             .with_answers(id, differ, connection, &*target, desired)
             .await

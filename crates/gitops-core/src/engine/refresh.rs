@@ -488,13 +488,12 @@ impl Engine {
         }
         let prepared = prepare(&rendered, &instance, namespace, &discovery, tracking);
         conditions.extend(prepared.warnings);
-        let target = self.acting(id, project, connection, namespace);
         let made = self
             .differ_for(
                 id,
                 application,
                 connection,
-                target,
+                || self.acting(id, project, connection, namespace),
                 &prepared.objects,
                 &discovery,
             )

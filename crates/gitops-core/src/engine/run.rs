@@ -194,6 +194,7 @@ impl Engine {
             {
                 jobs.push(self.job(id));
             }
+            self.waiting.store(work.waiting(), Ordering::Relaxed);
             let woken = {
                 let wait = work.next_due();
                 tokio::select! {

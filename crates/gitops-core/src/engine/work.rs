@@ -62,6 +62,11 @@ impl Work {
         self.first.push_back(id);
     }
 
+    /// Returns how many are in line.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Takes the next in line.
     pub(super) fn pop(&mut self) -> Option<ApplicationId> {
         let id = self.first.pop_front().or_else(|| self.line.pop_front())?;
@@ -216,6 +221,7 @@ mod tests {
         work.push(id("a"));
         work.push(id("a"));
         work.push(id("b"));
+        assert_eq!(work.waiting(), 1);
         assert_eq!(work.pop(), Some(id("a")));
         work.push(id("a"));
         work.push(id("a"));

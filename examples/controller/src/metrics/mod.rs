@@ -11,7 +11,7 @@ use gitops::manifest::{FileTree, Str};
 use gitops::project::Cluster;
 use gitops::{
     ApplicationId, Clock, Engine, Event, EventKind, Observer, Revision, RevisionInfo, Source,
-    SourceError, SourceRef, Timestamp,
+    SourceError, SourceRef, Timestamp, Verb,
 };
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -76,11 +76,16 @@ struct Counted {
     seconds: f64,
     deployments: u64,
     failed: u64,
+    /// Requests about its objects.
+    requests: BTreeMap<Request, u64>,
     /// Looks at it that are not in the histogram yet: where it goes was not known.
     looks: Vec<Duration>,
     /// Syncs that are not in the histogram yet.
     took: Vec<(OperationPhase, f64)>,
 }
+
+/// What requests are told apart by: verb, kind, namespace, answer, and whether it was a dry run.
+type Request = (Verb, Str, Str, u16, bool);
 
 impl Metrics {
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -130,6 +135,11 @@ impl Metrics {
                 _ => or(&destination.server, &destination.name),
             };
             shown.application(id, &application, server, &status, &mut counts);
+            if let Some(refreshed) = engine.refreshed(id) {
+                let labels = base(id, &application);
+                let orphans = count(refreshed.orphans.len());
+                shown.orphans.get_or_create(&labels).set(orphans);
+            }
         }
         for cluster in clusters {
             let labels = vec![("server", cluster.server.to_string())];
@@ -137,6 +147,14 @@ impl Metrics {
             let (objects, kinds) = (count(known.objects), count(known.kinds));
             shown.objects.get_or_create(&labels).set(objects);
             shown.kinds.get_or_create(&labels).set(kinds);
+            for (kind, number) in &known.changes {
+                let labels = vec![
+                    ("server", cluster.server.to_string()),
+                    ("group", kind.group.to_string()),
+                    ("kind", kind.kind.to_string()),
+                ];
+                shown.events.get_or_create(&labels).inc_by(*number);
+            }
             let mut labels = labels;
             labels.push(("k8s_version", known.version.to_string()));
             let up = i64::from(known.watched);
@@ -144,6 +162,11 @@ impl Metrics {
             labels.push(("name", cluster.name.to_string()));
             shown.cluster.get_or_create(&labels).set(1);
         }
+        let queue = vec![("name", "app_reconciliation_queue".to_owned())];
+        shown
+            .waiting
+            .get_or_create(&queue)
+            .set(count(engine.waiting()));
         process::register(&mut registry);
         let version = vec![("version", env!("CARGO_PKG_VERSION").to_owned())];
         shown.version.get_or_create(&version).set(1);
@@ -199,6 +222,23 @@ impl Observer for Metrics {
                     counted.looks.drain(..512);
                 }
             }
+            EventKind::Requested {
+                verb,
+                key,
+                dry_run,
+                code,
+            } => {
+                let request = (
+                    *verb,
+                    key.kind.clone(),
+                    key.namespace.clone(),
+                    *code,
+                    *dry_run,
+                );
+                let application = event.application.clone();
+                let counted = counts.applications.entry(application).or_default();
+                *counted.requests.entry(request).or_default() += 1;
+            }
             EventKind::OperationStarted { retry: 0, .. } => {
                 let counted = counts
                     .applications
@@ -233,6 +273,15 @@ impl Observer for Metrics {
     }
 }
 
+/// Returns the labels that tell an application.
+fn base(id: &ApplicationId, application: &Application) -> Labels {
+    vec![
+        ("namespace", id.namespace.to_string()),
+        ("name", id.name.to_string()),
+        ("project", application.spec.project().to_owned()),
+    ]
+}
+
 fn count(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -251,6 +300,10 @@ struct Shown {
     connection: Ordered<Gauge>,
     objects: Ordered<Gauge>,
     kinds: Ordered<Gauge>,
+    events: Ordered<Counter>,
+    orphans: Ordered<Gauge>,
+    requests: Ordered<Counter>,
+    waiting: Ordered<Gauge>,
     version: Ordered<Gauge>,
 }
 
@@ -264,13 +317,7 @@ impl Shown {
         counts: &mut Counts,
     ) {
         let spec = &application.spec;
-        let base = || -> Labels {
-            vec![
-                ("namespace", id.namespace.to_string()),
-                ("name", id.name.to_string()),
-                ("project", spec.project().to_owned()),
-            ]
-        };
+        let base = || base(id, application);
         let with = |more: &[(&'static str, &str)]| -> Labels {
             let mut labels = base();
             labels.extend(
@@ -321,6 +368,17 @@ impl Shown {
         if !counted.ended.is_empty() {
             let labels = with(&[("dest_server", server)]);
             self.seconds.get_or_create(&labels).inc_by(counted.seconds);
+        }
+        for ((verb, kind, namespace, code, dry), number) in &counted.requests {
+            let labels = with(&[
+                ("server", server),
+                ("response_code", &code.to_string()),
+                ("verb", &verb.to_string()),
+                ("resource_kind", kind),
+                ("resource_namespace", namespace),
+                ("dry_run", &dry.to_string()),
+            ]);
+            self.requests.get_or_create(&labels).inc_by(*number);
         }
         self.deployments
             .get_or_create(&base())
@@ -402,6 +460,26 @@ impl Shown {
             "argocd_cluster_api_resources",
             "Number of kinds that the cluster serves",
             self.kinds.clone(),
+        );
+        registry.register(
+            "argocd_cluster_events",
+            "Number of changes of objects that the cluster told of",
+            self.events.clone(),
+        );
+        registry.register(
+            "argocd_app_orphaned_resources_count",
+            "Number of orphaned objects in the namespace of an application",
+            self.orphans.clone(),
+        );
+        registry.register(
+            "argocd_app_k8s_request",
+            "Number of requests to clusters about objects of applications",
+            self.requests.clone(),
+        );
+        registry.register(
+            "workqueue_depth",
+            "Number of applications that wait to be looked at",
+            self.waiting.clone(),
         );
         registry.register(
             "argocd_info",
