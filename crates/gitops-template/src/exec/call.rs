@@ -30,7 +30,7 @@ impl Exec<'_> {
             || !signature.is_variadic() && total == signature.parameters().len()
         {
         } else {
-            self.check_count(&Str::new(function.name()), signature, nodes.len(), total)?;
+            self.check_count(function.name(), signature, nodes.len(), total)?;
         }
         match function.special {
             Special::And => return self.logic(dot, nodes, last, false),
@@ -72,7 +72,7 @@ impl Exec<'_> {
         &mut self,
         dot: &Slot,
         receiver: &Slot,
-        name: &Str,
+        name: &str,
         signature: &Signature,
         node: NodeId,
         arguments: &[NodeId],
@@ -88,16 +88,15 @@ impl Exec<'_> {
             templates: self.templates,
             template: self.name,
         };
-        let text = name.to_text();
         let value = &receiver.value;
         let result = match value {
-            Value::Object(object) => object.call(&text, &mut context, &mut values),
+            Value::Object(object) => object.call(name, &mut context, &mut values),
             Value::Map(map) => match map.ty().methods() {
-                Some(methods) => methods.call(&text, value, &mut context, &mut values),
+                Some(methods) => methods.call(name, value, &mut context, &mut values),
                 None => Ok(Value::Missing),
             },
             Value::List(list) => match list.ty().methods() {
-                Some(methods) => methods.call(&text, value, &mut context, &mut values),
+                Some(methods) => methods.call(name, value, &mut context, &mut values),
                 None => Ok(Value::Missing),
             },
             _ => Ok(Value::Missing),
@@ -109,7 +108,7 @@ impl Exec<'_> {
             }
             Err(error) => {
                 self.at = node;
-                Err(self.locate(error, Some(name.clone())))
+                Err(self.locate(error, Some(Str::new(name))))
             }
         }
     }

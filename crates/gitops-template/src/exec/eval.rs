@@ -5,7 +5,6 @@ use smallvec::SmallVec;
 use super::{Exec, Slot, Variable, zero};
 use crate::error::Result;
 use crate::syntax::{NodeId, NodeKind, Number, Span};
-use crate::text::Str;
 use crate::value::{Type, Value};
 
 impl Exec<'_> {
@@ -362,7 +361,7 @@ impl Exec<'_> {
     /// Makes the message about a wrong number of arguments, if it is wrong.
     pub(super) fn check_count(
         &self,
-        name: &Str,
+        name: &str,
         signature: &crate::function::Signature,
         nodes: usize,
         total: usize,

@@ -5,7 +5,6 @@ use crate::error::Result;
 use crate::format::quote::quote;
 use crate::syntax::{NodeId, Span};
 use crate::template::MissingKey;
-use crate::text::Str;
 use crate::value::{Type, Value};
 
 impl Exec<'_> {
@@ -19,20 +18,21 @@ impl Exec<'_> {
         arguments: &[NodeId],
         last: Option<Value>,
     ) -> Result<Slot> {
-        let names = self.tree.names(fields);
-        let Some((final_name, names)) = names.split_last() else {
+        let tree = self.tree;
+        let Some((final_name, names)) = tree.names(fields).split_last() else {
             return Ok(receiver);
         };
         for name in names {
-            receiver = self.field(dot, name, node, &[], None, &receiver)?;
+            receiver = self.field(dot, tree.name(*name), node, &[], None, &receiver)?;
         }
-        self.field(dot, final_name, node, arguments, last, &receiver)
+        let name = tree.name(*final_name);
+        self.field(dot, name, node, arguments, last, &receiver)
     }
 
     fn field(
         &mut self,
         dot: &Slot,
-        name: &Str,
+        name: &str,
         node: NodeId,
         arguments: &[NodeId],
         last: Option<Value>,
@@ -53,7 +53,7 @@ impl Exec<'_> {
             }
             Value::Map(map) => {
                 if let Some(methods) = map.ty().methods()
-                    && let Some(signature) = name.as_str().and_then(|name| methods.method(name))
+                    && let Some(signature) = methods.method(name)
                 {
                     return self.method(dot, receiver, name, &signature, node, arguments, last);
                 }
@@ -68,17 +68,16 @@ impl Exec<'_> {
             }
             Value::List(list) => {
                 if let Some(methods) = list.ty().methods()
-                    && let Some(signature) = name.as_str().and_then(|name| methods.method(name))
+                    && let Some(signature) = methods.method(name)
                 {
                     return self.method(dot, receiver, name, &signature, node, arguments, last);
                 }
             }
             Value::Object(object) => {
-                let text = name.to_text();
-                if let Some(signature) = object.method(&text) {
+                if let Some(signature) = object.method(name) {
                     return self.method(dot, receiver, name, &signature, node, arguments, last);
                 }
-                if let Some(value) = object.field(&text) {
+                if let Some(value) = object.field(name) {
                     if has_arguments {
                         return self.fail(format!(
                             "{name} has arguments but cannot be invoked as function"
@@ -105,7 +104,7 @@ impl Exec<'_> {
         self.fail(format!("can't evaluate field {name} in type {ty}"))
     }
 
-    fn missing(&self, name: &Str, element: Type) -> Result<Slot> {
+    fn missing(&self, name: &str, element: Type) -> Result<Slot> {
         match self.templates.missing_key {
             MissingKey::Invalid => Ok(Slot::MISSING),
             MissingKey::Zero => Ok(Slot::element(zero(element), element)),

@@ -252,7 +252,7 @@ impl Exec<'_> {
         output: &mut Output,
     ) -> Result<()> {
         self.at = id;
-        let name = &self.tree.names[name as usize];
+        let name = &self.tree.strings[name as usize];
         let Some(template) = self.templates.get(name) else {
             let quoted = format::quote::quote(name.as_bytes());
             return self.fail(format!("template {quoted} not defined"));

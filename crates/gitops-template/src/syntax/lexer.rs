@@ -9,16 +9,36 @@ use crate::unicode::{is_digit, is_letter, is_print};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Token {
     pub(super) kind: TokenKind,
+    /// Where the space before it starts, which is no token of its own.
+    space: u32,
     pub(super) start: u32,
     pub(super) end: u32,
 }
 
 impl Token {
-    pub(super) const NONE: Self = Self {
-        kind: TokenKind::Error,
-        start: 0,
-        end: 0,
-    };
+    pub(super) const NONE: Self = Self::new(TokenKind::Error, 0, 0, 0);
+
+    /// Makes a token. Texts are so short that places in them fit.
+    #[inline]
+    const fn new(kind: TokenKind, space: usize, start: usize, end: usize) -> Self {
+        Self {
+            kind,
+            space: space as u32,
+            start: start as u32,
+            end: end as u32,
+        }
+    }
+
+    /// Tells whether space stands before it, in an action.
+    #[inline]
+    pub(super) const fn is_spaced(self) -> bool {
+        self.space < self.start
+    }
+
+    /// Returns where the space before it starts, or the token itself.
+    pub(super) const fn space_start(self) -> u32 {
+        self.space
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +62,9 @@ pub(super) enum TokenKind {
     RawString,
     RightDelimiter,
     RightParen,
-    Space,
+    /// A string without escapes.
     String,
+    EscapedString,
     Text,
     Variable,
     Block,
@@ -78,42 +99,58 @@ impl TokenKind {
                 | Self::With
         )
     }
+
+    /// Returns what the first character of a field or a variable is alone.
+    const fn alone(self) -> Self {
+        match self {
+            Self::Field => Self::Dot,
+            kind => kind,
+        }
+    }
 }
 
 pub(super) struct Lexer<'t> {
     text: &'t str,
-    left: &'t str,
-    right: &'t str,
-    find_left: memmem::Finder<'t>,
-    /// Where the next token starts.
-    start: usize,
+    left: &'t [u8],
+    right: &'t [u8],
+    left_first: u8,
+    right_first: u8,
     /// How far the text was read.
     pos: usize,
-    inside: bool,
+    mode: Mode,
     depth: usize,
     /// Whether `break` and `continue` are keywords, and not names of functions.
     pub(super) break_is_keyword: bool,
     pub(super) continue_is_keyword: bool,
     /// The message of an error token.
     pub(super) message: String,
-    failed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Outside,
+    /// Where an action or a comment starts.
+    AtDelimiter,
+    Inside,
+    /// The text is no template.
+    Failed,
 }
 
 impl<'t> Lexer<'t> {
+    /// Starts to read a text. The delimiters are not empty.
     pub(super) fn new(text: &'t str, left: &'t str, right: &'t str) -> Self {
         Self {
             text,
-            left,
-            right,
-            find_left: memmem::Finder::new(left),
-            start: 0,
+            left: left.as_bytes(),
+            right: right.as_bytes(),
+            left_first: left.bytes().next().unwrap_or_default(),
+            right_first: right.bytes().next().unwrap_or_default(),
             pos: 0,
-            inside: false,
+            mode: Mode::Outside,
             depth: 0,
             break_is_keyword: true,
             continue_is_keyword: true,
             message: String::new(),
-            failed: false,
         }
     }
 
@@ -123,344 +160,344 @@ impl<'t> Lexer<'t> {
     }
 
     /// Returns the next token.
+    #[inline]
     pub(super) fn next(&mut self) -> Token {
-        if self.failed {
+        match self.mode {
+            Mode::Inside => self.inside_action(),
+            Mode::Outside | Mode::AtDelimiter => self.outside_action(),
             // What follows an error is as if the text had ended in the action.
-            self.message = String::from("unclosed action");
-            return Self::token(TokenKind::Error, self.start, self.start);
-        }
-        if self.inside {
-            self.inside_action()
-        } else {
-            self.outside_action()
+            Mode::Failed => self.error(self.pos, self.pos, "unclosed action"),
         }
     }
 
-    fn rest(&self) -> &'t str {
-        &self.text[self.pos..]
+    fn char_at(&self, at: usize) -> Option<char> {
+        self.text.get(at..)?.chars().next()
     }
 
+    /// Tells whether a right delimiter stands at a place; its first byte mostly tells already.
     #[inline]
-    fn peek(&self) -> Option<char> {
-        let byte = *self.text.as_bytes().get(self.pos)?;
-        if byte < 0x80 {
-            Some(char::from(byte))
-        } else {
-            self.rest().chars().next()
-        }
+    fn ends_at(&self, at: usize) -> bool {
+        let bytes = self.text.as_bytes();
+        bytes.get(at) == Some(&self.right_first) && begins(&bytes[at..], self.right)
     }
 
+    /// Makes a token out of the text up to `end`.
     #[inline]
-    fn bump(&mut self) -> Option<char> {
-        let c = self.peek()?;
-        self.pos += c.len_utf8();
-        Some(c)
+    const fn emit(&mut self, kind: TokenKind, space: usize, start: usize, end: usize) -> Token {
+        self.pos = end;
+        Token::new(kind, space, start, end)
     }
 
-    fn emit(&mut self, kind: TokenKind) -> Token {
-        let token = Self::token(kind, self.start, self.pos);
-        self.start = self.pos;
-        token
-    }
-
-    /// Makes a token. Texts are so short that places in them fit.
-    #[inline]
-    const fn token(kind: TokenKind, start: usize, end: usize) -> Token {
-        Token {
-            kind,
-            start: start as u32,
-            end: end as u32,
-        }
-    }
-
-    fn error(&mut self, message: impl Into<String>) -> Token {
+    #[cold]
+    #[inline(never)]
+    fn error(&mut self, space: usize, at: usize, message: impl Into<String>) -> Token {
         self.message = message.into();
-        self.failed = true;
-        Self::token(TokenKind::Error, self.start, self.start)
+        self.mode = Mode::Failed;
+        self.emit(TokenKind::Error, space, at, at)
+    }
+
+    /// Tells whether a dot is the next character.
+    #[inline]
+    pub(super) fn is_at_dot(&self) -> bool {
+        self.text.as_bytes().get(self.pos) == Some(&b'.')
     }
 
     /// Reads text up to an action, and past comments.
     fn outside_action(&mut self) -> Token {
+        let bytes = self.text.as_bytes();
         loop {
-            let Some(at) = self.find_left.find(self.rest().as_bytes()) else {
-                self.pos = self.text.len();
-                let kind = if self.pos > self.start {
+            let start = self.pos;
+            let delimiter = match self.mode {
+                Mode::AtDelimiter => Some(start),
+                _ => self.find_left(start),
+            };
+            let Some(delimiter) = delimiter else {
+                let kind = if start < bytes.len() {
                     TokenKind::Text
                 } else {
                     TokenKind::Eof
                 };
-                return self.emit(kind);
+                return self.emit(kind, start, start, bytes.len());
             };
-            if at > 0 {
-                let delimiter = self.pos + at;
-                let after = &self.text[delimiter + self.left.len()..];
-                let mut text = &self.text[self.start..delimiter];
-                if has_left_trim_marker(after.as_bytes()) {
-                    text = text.trim_end_matches(SPACE);
-                }
-                let token = Self::token(TokenKind::Text, self.start, self.start + text.len());
+            let after = delimiter + self.left.len();
+            let trims = has_left_trim_marker(&bytes[after..]);
+            if delimiter > start {
                 self.pos = delimiter;
-                self.start = delimiter;
-                if !text.is_empty() {
-                    return token;
+                let mut end = delimiter;
+                if trims {
+                    end = start + trimmed(&bytes[start..end]);
+                }
+                if end > start {
+                    self.mode = Mode::AtDelimiter;
+                    return Token::new(TokenKind::Text, start, start, end);
                 }
             }
-            let after = self.pos + self.left.len();
-            let trims = has_left_trim_marker(&self.text.as_bytes()[after..]);
             let inner = after + if trims { 2 } else { 0 };
-            if !self.text[inner..].starts_with("/*") {
-                self.pos = after;
-                let token = self.emit(TokenKind::LeftDelimiter);
-                self.inside = true;
+            if !bytes[inner..].starts_with(b"/*") {
+                self.mode = Mode::Inside;
                 self.depth = 0;
                 self.pos = inner;
-                self.start = inner;
-                return token;
+                return Token::new(TokenKind::LeftDelimiter, delimiter, delimiter, after);
             }
-            self.pos = inner;
-            self.start = inner;
-            if let Err(message) = self.skip_comment() {
-                return self.error(message);
+            self.mode = Mode::Outside;
+            if let Err(message) = self.skip_comment(inner + 2) {
+                return self.error(inner, inner, message);
             }
         }
     }
 
-    fn skip_comment(&mut self) -> Result<(), &'static str> {
-        let inner = self.pos + 2;
-        let end = memmem::find(&self.text.as_bytes()[inner..], b"*/").ok_or("unclosed comment")?;
-        self.pos = inner + end + 2;
-        let trims = self
-            .at_right_delimiter()
-            .ok_or("comment ends before closing delimiter")?;
-        self.skip_right_delimiter(trims);
+    fn find_left(&self, from: usize) -> Option<usize> {
+        let bytes = self.text.as_bytes();
+        let mut at = from;
+        loop {
+            at += memchr::memchr(self.left_first, &bytes[at..])?;
+            if begins(&bytes[at..], self.left) {
+                return Some(at);
+            }
+            at += 1;
+        }
+    }
+
+    fn skip_comment(&mut self, inner: usize) -> Result<(), &'static str> {
+        let rest = &self.text.as_bytes()[inner..];
+        let end = inner + memmem::find(rest, b"*/").ok_or("unclosed comment")? + 2;
+        if self.trims_at(end) {
+            self.skip_right_delimiter(end + 2, true);
+        } else if self.ends_at(end) {
+            self.skip_right_delimiter(end, false);
+        } else {
+            return Err("comment ends before closing delimiter");
+        }
         Ok(())
     }
 
-    /// Tells whether a right delimiter follows, and whether it trims the text after it.
-    fn at_right_delimiter(&self) -> Option<bool> {
-        let rest = &self.text.as_bytes()[self.pos..];
-        if has_right_trim_marker(rest) && rest[2..].starts_with(self.right.as_bytes()) {
-            return Some(true);
-        }
-        self.at_right().then_some(false)
-    }
-
-    /// Tells whether the right delimiter itself follows; its first byte mostly tells already.
+    /// Tells whether a right delimiter that trims the text after it starts at a place.
     #[inline]
-    fn at_right(&self) -> bool {
-        let rest = &self.text.as_bytes()[self.pos..];
-        let right = self.right.as_bytes();
-        rest.first() == right.first() && rest.starts_with(right)
+    fn trims_at(&self, at: usize) -> bool {
+        let bytes = self.text.as_bytes();
+        has_right_trim_marker(&bytes[at..]) && begins(&bytes[at + 2..], self.right)
     }
 
-    fn skip_right_delimiter(&mut self, trims: bool) {
+    #[inline]
+    fn skip_right_delimiter(&mut self, start: usize, trims: bool) {
+        self.pos = start + self.right.len();
         if trims {
-            self.pos += 2;
+            self.pos = self.skip_space(self.pos);
         }
-        self.pos += self.right.len();
-        if trims {
-            let rest = self.rest();
-            self.pos += rest.len() - rest.trim_start_matches(SPACE).len();
-        }
-        self.start = self.pos;
     }
 
-    fn right_delimiter(&mut self, trims: bool) -> Token {
-        let start = self.pos + if trims { 2 } else { 0 };
-        let token = Self::token(TokenKind::RightDelimiter, start, start + self.right.len());
-        self.skip_right_delimiter(trims);
-        self.inside = false;
-        token
+    #[inline]
+    fn skip_space(&self, mut at: usize) -> usize {
+        let bytes = self.text.as_bytes();
+        while bytes.get(at).is_some_and(|byte| is_space(*byte)) {
+            at += 1;
+        }
+        at
+    }
+
+    /// Ends an action. The delimiter starts at `start`, and its marker at `marker`.
+    fn right_delimiter(&mut self, space: usize, marker: usize, start: usize) -> Token {
+        if self.depth > 0 {
+            return self.error(space, marker, "unclosed left paren");
+        }
+        // The space that a marker needs is part of the delimiter.
+        let space = if space == marker { start } else { space };
+        self.mode = Mode::Outside;
+        self.skip_right_delimiter(start, marker < start);
+        Token::new(
+            TokenKind::RightDelimiter,
+            space,
+            start,
+            start + self.right.len(),
+        )
     }
 
     fn inside_action(&mut self) -> Token {
-        // Most tokens begin with a letter, which may begin a delimiter of the host's own at most.
-        if let Some(byte) = self.text.as_bytes().get(self.pos)
-            && (is_space(*byte) || self.right.as_bytes().first() == Some(byte))
-            && let Some(trims) = self.at_right_delimiter()
+        let bytes = self.text.as_bytes();
+        let space = self.pos;
+        let mut start = space;
+        let mut byte = bytes.get(start).copied();
+        if let Some(first) = byte
+            && is_space(first)
         {
-            if self.depth == 0 {
-                return self.right_delimiter(trims);
+            if first == self.right_first && !self.trims_at(start) && self.ends_at(start) {
+                return self.right_delimiter(space, start, start);
             }
-            return self.error("unclosed left paren");
+            start = self.skip_space(start + 1);
+            byte = bytes.get(start).copied();
+            // The last of the spaces may belong to a delimiter that trims.
+            if byte == Some(b'-') && self.ends_at(start + 1) {
+                return self.right_delimiter(space, start - 1, start + 1);
+            }
         }
-        let Some(c) = self.bump() else {
-            return self.error("unclosed action");
+        let Some(byte) = byte else {
+            return self.error(space, start, "unclosed action");
         };
-        match c {
-            ' ' | '\t' | '\r' | '\n' => self.space(),
-            '=' => self.emit(TokenKind::Assign),
-            ':' => {
-                if self.bump() == Some('=') {
-                    self.emit(TokenKind::Declare)
-                } else {
-                    self.error("expected :=")
-                }
+        if self.ends_at(start) {
+            return self.right_delimiter(space, start, start);
+        }
+        let kind = match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => TokenKind::Identifier,
+            b'.' if !matches!(bytes.get(start + 1), None | Some(b'0'..=b'9')) => TokenKind::Field,
+            b'$' => TokenKind::Variable,
+            _ => return self.other(byte, space, start),
+        };
+        self.name(kind, space, start)
+    }
+
+    /// Reads a name, with the `.` of a field or the `$` of a variable before it.
+    #[inline(always)]
+    fn name(&mut self, kind: TokenKind, space: usize, start: usize) -> Token {
+        let bytes = self.text.as_bytes();
+        let mut end = start;
+        if kind != TokenKind::Identifier {
+            end += 1;
+            if self.ends_at(end) {
+                return self.emit(kind.alone(), space, start, end);
             }
-            '|' => self.emit(TokenKind::Pipe),
-            '"' => self.quoted('"', TokenKind::String, "unterminated quoted string"),
-            '`' => self.raw_string(),
-            '$' => self.field_or_variable(TokenKind::Variable),
-            '\'' => self.quoted(
-                '\'',
-                TokenKind::CharConstant,
-                "unterminated character constant",
+        }
+        loop {
+            let Some(byte) = bytes.get(end) else { break };
+            match CLASS[usize::from(*byte)] {
+                Class::Name => end += 1,
+                Class::After => break,
+                Class::Other => match self.char_at(end) {
+                    Some(c) if is_alphanumeric(c) => end += c.len_utf8(),
+                    _ if self.ends_at(end) => break,
+                    c => return self.bad_character(c, space, start),
+                },
+            }
+        }
+        let kind = if kind == TokenKind::Identifier {
+            self.word(&bytes[start..end])
+        } else if end == start + 1 {
+            kind.alone()
+        } else {
+            kind
+        };
+        self.emit(kind, space, start, end)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn bad_character(&mut self, c: Option<char>, space: usize, start: usize) -> Token {
+        self.error(space, start, format!("bad character {}", code_point(c)))
+    }
+
+    #[inline]
+    fn word(&self, word: &[u8]) -> TokenKind {
+        match word {
+            b"block" => TokenKind::Block,
+            b"break" if self.break_is_keyword => TokenKind::Break,
+            b"continue" if self.continue_is_keyword => TokenKind::Continue,
+            b"define" => TokenKind::Define,
+            b"else" => TokenKind::Else,
+            b"end" => TokenKind::End,
+            b"if" => TokenKind::If,
+            b"range" => TokenKind::Range,
+            b"nil" => TokenKind::Nil,
+            b"template" => TokenKind::Template,
+            b"with" => TokenKind::With,
+            b"true" | b"false" => TokenKind::Bool,
+            _ => TokenKind::Identifier,
+        }
+    }
+
+    /// Reads a token that does not begin with a letter of ASCII, a `.` or a `$`.
+    #[inline(never)]
+    fn other(&mut self, byte: u8, space: usize, start: usize) -> Token {
+        let bytes = self.text.as_bytes();
+        let next = start + 1;
+        match byte {
+            b'"' => self.quoted(
+                TokenKind::String,
+                space,
+                start,
+                "unterminated quoted string",
             ),
-            '.' if !self.peek().is_none_or(|c| c.is_ascii_digit()) => {
-                self.field_or_variable(TokenKind::Field)
-            }
-            '.' | '+' | '-' | '0'..='9' => {
-                self.pos -= 1;
-                self.number()
-            }
-            '(' => {
+            b'(' => {
                 self.depth += 1;
-                self.emit(TokenKind::LeftParen)
+                self.emit(TokenKind::LeftParen, space, start, next)
             }
-            ')' => match self.depth.checked_sub(1) {
+            b')' => match self.depth.checked_sub(1) {
                 Some(depth) => {
                     self.depth = depth;
-                    self.emit(TokenKind::RightParen)
+                    self.emit(TokenKind::RightParen, space, start, next)
                 }
-                None => self.error("unexpected right paren"),
+                None => self.error(space, start, "unexpected right paren"),
             },
-            c if is_alphanumeric(c) => self.identifier(),
-            c if c.is_ascii() && is_print(c) => self.emit(TokenKind::Char),
-            c => self.error(format!(
-                "unrecognized character in action: {}",
-                code_point(Some(c))
-            )),
-        }
-    }
-
-    fn space(&mut self) -> Token {
-        self.pos = self.start;
-        let rest = &self.text.as_bytes()[self.pos..];
-        let end = rest.iter().position(|byte| !is_space(*byte));
-        let count = end.unwrap_or(rest.len());
-        self.pos += count;
-        // The last of the spaces may belong to a delimiter that trims.
-        let last = &rest[count - 1..];
-        if has_right_trim_marker(last) && last[2..].starts_with(self.right.as_bytes()) {
-            self.pos -= 1;
-            if count == 1 {
-                return self.right_delimiter(true);
-            }
-        }
-        self.emit(TokenKind::Space)
-    }
-
-    fn take_alphanumeric(&mut self) {
-        let bytes = self.text.as_bytes();
-        loop {
-            let count = bytes[self.pos..]
-                .iter()
-                .position(|byte| !IN_NAME[usize::from(*byte)]);
-            self.pos = count.map_or(bytes.len(), |count| self.pos + count);
-            match bytes.get(self.pos) {
-                Some(0x80..) if self.peek().is_some_and(is_alphanumeric) => {
-                    self.bump();
+            b'|' => self.emit(TokenKind::Pipe, space, start, next),
+            b'.' | b'+' | b'-' | b'0'..=b'9' => self.number(space, start),
+            b':' => {
+                if bytes.get(next) == Some(&b'=') {
+                    self.emit(TokenKind::Declare, space, start, next + 1)
+                } else {
+                    self.error(space, start, "expected :=")
                 }
-                _ => return,
             }
+            b'=' => self.emit(TokenKind::Assign, space, start, next),
+            b'`' => match memchr::memchr(b'`', &bytes[next..]) {
+                Some(at) => self.emit(TokenKind::RawString, space, start, next + at + 1),
+                None => self.error(space, start, "unterminated raw quoted string"),
+            },
+            b'\'' => self.quoted(
+                TokenKind::CharConstant,
+                space,
+                start,
+                "unterminated character constant",
+            ),
+            _ => match self.char_at(start) {
+                Some(c) if is_alphanumeric(c) => self.name(TokenKind::Identifier, space, start),
+                Some(c) if c.is_ascii() && is_print(c) => {
+                    self.emit(TokenKind::Char, space, start, next)
+                }
+                c => {
+                    let message = format!("unrecognized character in action: {}", code_point(c));
+                    self.error(space, start, message)
+                }
+            },
         }
     }
 
-    fn identifier(&mut self) -> Token {
-        self.take_alphanumeric();
-        if !self.at_terminator() {
-            return self.bad_character();
-        }
-        let kind = match &self.text[self.start..self.pos] {
-            "block" => TokenKind::Block,
-            "break" if self.break_is_keyword => TokenKind::Break,
-            "continue" if self.continue_is_keyword => TokenKind::Continue,
-            "define" => TokenKind::Define,
-            "else" => TokenKind::Else,
-            "end" => TokenKind::End,
-            "if" => TokenKind::If,
-            "range" => TokenKind::Range,
-            "nil" => TokenKind::Nil,
-            "template" => TokenKind::Template,
-            "with" => TokenKind::With,
-            "true" | "false" => TokenKind::Bool,
-            _ => TokenKind::Identifier,
-        };
-        self.emit(kind)
-    }
-
-    /// Reads a field or a variable, whose `.` or `$` has been read.
-    fn field_or_variable(&mut self, kind: TokenKind) -> Token {
-        if self.at_terminator() {
-            return self.emit(match kind {
-                TokenKind::Variable => kind,
-                _ => TokenKind::Dot,
-            });
-        }
-        self.take_alphanumeric();
-        if self.at_terminator() {
-            self.emit(kind)
-        } else {
-            self.bad_character()
-        }
-    }
-
-    fn bad_character(&mut self) -> Token {
-        let message = format!("bad character {}", code_point(self.peek()));
-        self.error(message)
-    }
-
-    /// Tells whether what follows may stand after a name.
-    fn at_terminator(&self) -> bool {
-        match self.text.as_bytes().get(self.pos) {
-            None | Some(b' ' | b'\t' | b'\r' | b'\n' | b'.' | b',' | b'|' | b':' | b')' | b'(') => {
-                true
-            }
-            _ => self.at_right(),
-        }
-    }
-
-    fn quoted(&mut self, delimiter: char, kind: TokenKind, message: &'static str) -> Token {
+    #[inline]
+    fn quoted(
+        &mut self,
+        mut kind: TokenKind,
+        space: usize,
+        start: usize,
+        message: &'static str,
+    ) -> Token {
+        let bytes = self.text.as_bytes();
+        let delimiter = bytes[start];
+        let mut at = start + 1;
         loop {
-            // What is none of these is part of the text.
-            let rest = &self.text.as_bytes()[self.pos..];
-            let special = memchr::memchr3(b'\\', b'\n', delimiter as u8, rest);
-            self.pos += special.unwrap_or(rest.len());
-            match self.bump() {
-                Some('\\') => {
-                    if matches!(self.bump(), None | Some('\n')) {
-                        return self.error(message);
+            match bytes.get(at) {
+                Some(b'\\') if !matches!(bytes.get(at + 1), None | Some(b'\n')) => {
+                    at += 2;
+                    if kind == TokenKind::String {
+                        kind = TokenKind::EscapedString;
                     }
                 }
-                None | Some('\n') => return self.error(message),
-                Some(c) if c == delimiter => return self.emit(kind),
-                Some(_) => {}
+                None | Some(b'\\' | b'\n') => return self.error(space, start, message),
+                Some(byte) if *byte == delimiter => return self.emit(kind, space, start, at + 1),
+                Some(_) => at += 1,
             }
         }
     }
 
-    fn raw_string(&mut self) -> Token {
-        match memchr::memchr(b'`', self.rest().as_bytes()) {
-            Some(at) => {
-                self.pos += at + 1;
-                self.emit(TokenKind::RawString)
-            }
-            None => self.error("unterminated raw quoted string"),
-        }
-    }
-
-    fn number(&mut self) -> Token {
+    fn number(&mut self, space: usize, start: usize) -> Token {
+        self.pos = start;
         let mut kind = TokenKind::Number;
         let mut good = self.scan_number();
-        if good && matches!(self.peek(), Some('+' | '-')) {
+        if good && matches!(self.text.as_bytes().get(self.pos), Some(b'+' | b'-')) {
             kind = TokenKind::Complex;
             good = self.scan_number() && self.text[..self.pos].ends_with('i');
         }
         if good {
-            return self.emit(kind);
+            return self.emit(kind, space, start, self.pos);
         }
-        let text = &self.text[self.start..self.pos];
-        self.error(format!("bad number syntax: {}", quote(text.as_bytes())))
+        let text = quote(&self.text.as_bytes()[start..self.pos]);
+        self.error(space, start, format!("bad number syntax: {text}"))
     }
 
     fn accept(&mut self, valid: &[u8]) -> bool {
@@ -498,26 +535,53 @@ impl<'t> Lexer<'t> {
             while self.accept(b"0123456789_") {}
         }
         self.accept(b"i");
-        if self.peek().is_some_and(is_alphanumeric) {
-            self.bump();
-            return false;
+        match self.char_at(self.pos) {
+            Some(c) if is_alphanumeric(c) => {
+                self.pos += c.len_utf8();
+                false
+            }
+            _ => true,
         }
-        true
     }
 }
 
-const SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
+/// What a byte is to a name before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    /// Part of it.
+    Name,
+    /// What may stand after it.
+    After,
+    /// Not known from the byte alone, or wrong.
+    Other,
+}
 
-/// The bytes of ASCII that a name may have.
-const IN_NAME: [bool; 256] = {
-    let mut table = [false; 256];
+const CLASS: [Class; 256] = {
+    let mut table = [Class::Other; 256];
     let mut byte = 0;
     while byte < 128 {
-        table[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'_';
+        table[byte] = match byte as u8 {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' => Class::Name,
+            b' ' | b'\t' | b'\r' | b'\n' | b'.' | b',' | b'|' | b':' | b')' | b'(' => Class::After,
+            _ => Class::Other,
+        };
         byte += 1;
     }
     table
 };
+
+/// Tells whether a text begins with a delimiter, which has few bytes.
+#[inline]
+fn begins(text: &[u8], delimiter: &[u8]) -> bool {
+    delimiter.len() <= text.len() && text.iter().zip(delimiter).all(|(a, b)| a == b)
+}
+
+/// Returns the length of a text without the space at its end.
+fn trimmed(text: &[u8]) -> usize {
+    text.iter()
+        .rposition(|byte| !is_space(*byte))
+        .map_or(0, |at| at + 1)
+}
 
 const fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')

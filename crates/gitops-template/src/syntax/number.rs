@@ -59,6 +59,14 @@ impl Number {
     }
 
     pub(crate) fn real(text: &str) -> Result<Self, String> {
+        if let Some(int) = plain(text) {
+            return Ok(Self {
+                int: Some(int),
+                uint: Some(int.unsigned_abs()),
+                float: Some(int as f64),
+                ..Self::default()
+            });
+        }
         if let Some(imaginary) = text.strip_suffix('i').and_then(parse_float) {
             return Ok(Self::from_complex(0.0, imaginary));
         }
@@ -91,6 +99,18 @@ impl Number {
         }
         Ok(number)
     }
+}
+
+/// Reads a number of few digits and nothing else, which most are.
+fn plain(text: &str) -> Option<i64> {
+    let digits = text.as_bytes();
+    if digits.len() > 18 || matches!(digits, [] | [b'0', _, ..]) {
+        return None;
+    }
+    digits.iter().try_fold(0, |number, digit| {
+        let digit = digit.is_ascii_digit().then(|| digit - b'0')?;
+        Some(number * 10 + i64::from(digit))
+    })
 }
 
 fn is_hex_int(text: &str) -> bool {

@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::Number;
 use super::lexer::{Lexer, Token, TokenKind};
-use super::tree::{Node, NodeId, NodeKind, Span, Tree};
+use super::tree::{Name, Node, NodeId, NodeKind, Span, Tree};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::quote::{quote, unquote};
 use crate::function::Functions;
@@ -53,24 +53,27 @@ pub(crate) fn parse(
     let mut lexer = Lexer::new(text, &left, &right);
     lexer.break_is_keyword = functions.get("break").is_none();
     lexer.continue_is_keyword = functions.get("continue").is_none();
+    let mut variables = Vec::with_capacity(16);
+    variables.push(0);
     let mut parser = Parser {
         text,
         functions,
         lexer,
-        state: State::new(),
+        state: State::new(0),
         definitions: Vec::new(),
-        by_function: FxHashMap::default(),
+        by_function: FxHashMap::with_capacity_and_hasher(functions_in(text), FxBuildHasher),
         by_variable: FxHashMap::default(),
-        items: Vec::new(),
+        variables,
+        items: Vec::with_capacity(64),
         depth: 0,
         tree: Tree {
             source: name.clone(),
             text: Arc::from(text),
-            nodes: Vec::with_capacity(text.len() / 12),
-            children: Vec::with_capacity(text.len() / 16),
-            names: Vec::with_capacity(text.len() / 32),
+            nodes: Vec::with_capacity(text.len() / 9),
+            children: Vec::with_capacity(text.len() / 11),
+            names: Vec::with_capacity(text.len() / 28),
             variables: Vec::new(),
-            strings: Vec::new(),
+            strings: Vec::with_capacity(text.len() / 80),
             numbers: Vec::new(),
             functions: Vec::new(),
             redeclares_root: false,
@@ -81,12 +84,21 @@ pub(crate) fn parse(
     Ok((parser.tree, parser.definitions))
 }
 
+/// Guesses how many functions a text calls.
+const fn functions_in(text: &str) -> usize {
+    let guess = text.len() / 128;
+    if guess < 28 { guess } else { 28 }
+}
+
 /// What belongs to one template of the text.
+#[derive(Clone, Copy)]
 struct State {
-    tokens: [Token; 3],
-    peeked: usize,
-    /// The variables that are defined at this point.
-    variables: Vec<u32>,
+    /// The last token that was read.
+    last: Token,
+    /// Whether it was only looked at.
+    peeked: bool,
+    /// Where the variables of the template start among all that are defined at this point.
+    first_variable: usize,
     /// The left delimiter of the current action.
     action: Option<u32>,
     range_depth: usize,
@@ -94,11 +106,11 @@ struct State {
 }
 
 impl State {
-    fn new() -> Self {
+    const fn new(first_variable: usize) -> Self {
         Self {
-            tokens: [Token::NONE; 3],
-            peeked: 0,
-            variables: vec![0],
+            last: Token::NONE,
+            peeked: false,
+            first_variable,
             action: None,
             range_depth: 0,
             paren_depth: 0,
@@ -114,7 +126,9 @@ struct Parser<'t> {
     definitions: Vec<(Str, NodeId)>,
     by_function: FxHashMap<&'t str, u32>,
     by_variable: FxHashMap<&'t str, u32>,
-    /// The items of the lists that are being read, the outer ones first.
+    /// The variables that are defined at this point, those of the outer templates first.
+    variables: Vec<u32>,
+    /// The children of the nodes that are being read, those of the outer ones first.
     items: Vec<NodeId>,
     depth: usize,
     tree: Tree,
@@ -140,67 +154,44 @@ impl Item {
 impl<'t> Parser<'t> {
     // Tokens.
 
+    #[inline]
     fn next(&mut self) -> Token {
-        if self.state.peeked > 0 {
-            self.state.peeked -= 1;
-        } else {
-            self.state.tokens[0] = self.lexer.next();
+        if !std::mem::take(&mut self.state.peeked) {
+            self.state.last = self.lexer.next();
         }
-        self.state.tokens[self.state.peeked]
+        self.state.last
     }
 
-    fn backup(&mut self) {
-        self.state.peeked += 1;
+    const fn backup(&mut self) {
+        self.state.peeked = true;
     }
 
-    fn backup2(&mut self, before: Token) {
-        self.state.tokens[1] = before;
-        self.state.peeked = 2;
-    }
-
-    fn backup3(&mut self, first: Token, second: Token) {
-        self.state.tokens[1] = second;
-        self.state.tokens[2] = first;
-        self.state.peeked = 3;
-    }
-
+    #[inline]
     fn peek(&mut self) -> Token {
-        if self.state.peeked == 0 {
-            self.state.peeked = 1;
-            self.state.tokens[0] = self.lexer.next();
-        }
-        self.state.tokens[self.state.peeked - 1]
-    }
-
-    fn next_non_space(&mut self) -> Token {
-        loop {
-            let token = self.next();
-            if token.kind != TokenKind::Space {
-                return token;
-            }
-        }
-    }
-
-    fn peek_non_space(&mut self) -> Token {
-        let token = self.next_non_space();
+        let token = self.next();
         self.backup();
         token
     }
 
+    #[inline]
     fn value(&self, token: Token) -> &'t str {
         &self.text[token.start as usize..token.end as usize]
     }
 
     // Errors.
 
+    #[cold]
+    #[inline(never)]
     fn error<T>(&self, message: impl Into<String>) -> Result<T> {
         Err(Error::from(ErrorKind::Parse {
             template: self.tree.source.clone(),
-            line: self.lexer.line(self.state.tokens[0].start),
+            line: self.lexer.line(self.state.last.start),
             message: message.into(),
         }))
     }
 
+    #[cold]
+    #[inline(never)]
     fn unexpected<T>(&self, token: Token, context: &str) -> Result<T> {
         if token.kind == TokenKind::Error {
             let mut message = self.lexer.message.clone();
@@ -236,7 +227,7 @@ impl<'t> Parser<'t> {
     }
 
     fn expect(&mut self, kind: TokenKind, context: &str) -> Result<Token> {
-        let token = self.next_non_space();
+        let token = self.next();
         if token.kind == kind {
             Ok(token)
         } else {
@@ -246,37 +237,32 @@ impl<'t> Parser<'t> {
 
     // Nodes.
 
+    #[inline]
     fn add(&mut self, kind: NodeKind, pos: u32) -> NodeId {
         let id = NodeId(self.tree.nodes.len() as u32);
         self.tree.nodes.push(Node { kind, pos });
         id
     }
 
-    fn span(&mut self, children: &[NodeId]) -> Span {
+    /// Makes children of the items that were put aside since `mark`.
+    #[inline]
+    fn span(&mut self, mark: usize) -> Span {
         let start = self.tree.children.len() as u32;
-        self.tree.children.extend_from_slice(children);
-        Span {
-            start,
-            len: children.len() as u32,
-        }
-    }
-
-    fn add_list(&mut self, pos: u32, children: &[NodeId]) -> NodeId {
-        let span = self.span(children);
-        self.add(NodeKind::List(span), pos)
+        self.tree.children.extend_from_slice(&self.items[mark..]);
+        let len = (self.items.len() - mark) as u32;
+        self.items.truncate(mark);
+        Span { start, len }
     }
 
     /// Makes a list of the items that were put aside since `mark`.
-    fn add_items(&mut self, pos: u32, mark: usize) -> NodeId {
-        let start = self.tree.children.len() as u32;
-        self.tree.children.extend(self.items.drain(mark..));
-        let len = self.tree.children.len() as u32 - start;
-        self.add(NodeKind::List(Span { start, len }), pos)
+    fn add_list(&mut self, pos: u32, mark: usize) -> NodeId {
+        let span = self.span(mark);
+        self.add(NodeKind::List(span), pos)
     }
 
-    fn name(&mut self, name: Str) -> u32 {
-        self.tree.names.push(name);
-        self.tree.names.len() as u32 - 1
+    fn string(&mut self, text: Str) -> u32 {
+        self.tree.strings.push(text);
+        self.tree.strings.len() as u32 - 1
     }
 
     fn variable_name(&mut self, name: &'t str) -> u32 {
@@ -312,32 +298,46 @@ impl<'t> Parser<'t> {
         let pos = self.peek().start;
         let mark = self.items.len();
         loop {
-            let token = self.peek();
-            if token.kind == TokenKind::Eof {
-                break;
-            }
-            if token.kind == TokenKind::LeftDelimiter {
-                let delimiter = self.next();
-                if self.next_non_space().kind == TokenKind::Define {
-                    let outer = std::mem::replace(&mut self.state, State::new());
-                    self.definition()?;
-                    self.state = outer;
-                    continue;
+            let token = self.next();
+            let item = match token.kind {
+                TokenKind::Eof => break,
+                TokenKind::Text => self.text_node(token),
+                TokenKind::LeftDelimiter => {
+                    let first = self.next();
+                    if first.kind == TokenKind::Define {
+                        let outer = self.enter();
+                        self.definition()?;
+                        self.leave(outer);
+                        continue;
+                    }
+                    self.action(token, first)?
                 }
-                self.backup2(delimiter);
-            }
-            match self.text_or_action()? {
+                _ => return self.unexpected(token, "input"),
+            };
+            match item {
                 Item::Node(node) => self.items.push(node),
                 item => return self.error(format!("unexpected {}", item.print())),
             }
         }
-        let root = self.add_items(pos, mark);
+        let root = self.add_list(pos, mark);
         self.define(name.clone(), root)
+    }
+
+    /// Starts a template within another.
+    fn enter(&mut self) -> State {
+        let inner = State::new(self.variables.len());
+        self.variables.push(0);
+        std::mem::replace(&mut self.state, inner)
+    }
+
+    fn leave(&mut self, outer: State) {
+        self.variables.truncate(self.state.first_variable);
+        self.state = outer;
     }
 
     fn definition(&mut self) -> Result<()> {
         const CONTEXT: &str = "define clause";
-        let token = self.next_non_space();
+        let token = self.next();
         let name = self.template_name(token, CONTEXT)?;
         self.expect(TokenKind::RightDelimiter, CONTEXT)?;
         let (root, end) = self.item_list()?;
@@ -349,13 +349,21 @@ impl<'t> Parser<'t> {
 
     fn template_name(&mut self, token: Token, context: &str) -> Result<Str> {
         match token.kind {
-            TokenKind::String | TokenKind::RawString => self.unquote(token),
+            TokenKind::String | TokenKind::EscapedString | TokenKind::RawString => {
+                self.unquote(token)
+            }
             _ => self.unexpected(token, context),
         }
     }
 
+    #[inline]
     fn unquote(&self, token: Token) -> Result<Str> {
-        match unquote(self.value(token)) {
+        let literal = self.value(token);
+        if token.kind == TokenKind::String {
+            // Without escapes it is what stands between the quotes.
+            return Ok(Str::new(&literal[1..literal.len() - 1]));
+        }
+        match unquote(literal) {
             Some(Cow::Borrowed(bytes)) => Ok(Str::from_bytes(bytes)),
             Some(Cow::Owned(bytes)) => Ok(Str::from(bytes)),
             None => self.error("invalid syntax"),
@@ -364,63 +372,64 @@ impl<'t> Parser<'t> {
 
     /// Reads items up to `end` or `else`.
     fn item_list(&mut self) -> Result<(NodeId, Item)> {
-        let pos = self.peek_non_space().start;
+        let pos = self.peek().start;
         let mark = self.items.len();
-        while self.peek_non_space().kind != TokenKind::Eof {
-            match self.text_or_action()? {
-                Item::Node(node) => self.items.push(node),
-                item => return Ok((self.add_items(pos, mark), item)),
-            }
-        }
-        self.error("unexpected EOF")
-    }
-
-    fn text_or_action(&mut self) -> Result<Item> {
-        let token = self.next_non_space();
-        match token.kind {
-            TokenKind::Text => Ok(Item::Node(self.add(NodeKind::Text(token.end), token.start))),
-            TokenKind::LeftDelimiter => {
-                self.state.action = Some(token.start);
-                let item = self.action();
-                self.state.action = None;
-                item
-            }
-            _ => self.unexpected(token, "input"),
-        }
-    }
-
-    fn action(&mut self) -> Result<Item> {
-        let token = self.next_non_space();
-        let node = match token.kind {
-            TokenKind::Block => self.block()?,
-            TokenKind::Break => self.jump(token, "{{break}}", NodeKind::Break)?,
-            TokenKind::Continue => self.jump(token, "{{continue}}", NodeKind::Continue)?,
-            TokenKind::Else => {
-                let next = self.peek_non_space();
-                if matches!(next.kind, TokenKind::If | TokenKind::With) {
-                    return Ok(Item::Else(next.start));
+        loop {
+            let token = self.next();
+            let item = match token.kind {
+                TokenKind::Text => self.text_node(token),
+                TokenKind::LeftDelimiter => {
+                    let first = self.next();
+                    self.action(token, first)?
                 }
-                let end = self.expect(TokenKind::RightDelimiter, "else")?;
-                return Ok(Item::Else(end.start));
+                TokenKind::Eof => return self.error("unexpected EOF"),
+                _ => return self.unexpected(token, "input"),
+            };
+            match item {
+                Item::Node(node) => self.items.push(node),
+                item => return Ok((self.add_list(pos, mark), item)),
+            }
+        }
+    }
+
+    fn text_node(&mut self, token: Token) -> Item {
+        Item::Node(self.add(NodeKind::Text(token.end), token.start))
+    }
+
+    /// Reads an action from its first token on.
+    fn action(&mut self, delimiter: Token, first: Token) -> Result<Item> {
+        self.state.action = Some(delimiter.start);
+        let node = match first.kind {
+            TokenKind::Block => self.block()?,
+            TokenKind::Break => self.jump(first, "{{break}}", NodeKind::Break)?,
+            TokenKind::Continue => self.jump(first, "{{continue}}", NodeKind::Continue)?,
+            TokenKind::Else => {
+                let next = self.peek();
+                let mut pos = next.start;
+                if !matches!(next.kind, TokenKind::If | TokenKind::With) {
+                    pos = self.expect(TokenKind::RightDelimiter, "else")?.start;
+                }
+                self.state.action = None;
+                return Ok(Item::Else(pos));
             }
             TokenKind::End => {
                 self.expect(TokenKind::RightDelimiter, "end")?;
+                self.state.action = None;
                 return Ok(Item::End);
             }
-            TokenKind::If | TokenKind::Range | TokenKind::With => self.control(token.kind)?,
+            TokenKind::If | TokenKind::Range | TokenKind::With => self.control(first.kind)?,
             TokenKind::Template => self.template()?,
             _ => {
-                self.backup();
-                let token = self.peek();
-                let pipe = self.pipeline("command", TokenKind::RightDelimiter)?;
-                self.add(NodeKind::Action(pipe), token.start)
+                let pipe = self.pipeline(first, "command", TokenKind::RightDelimiter)?;
+                self.add(NodeKind::Action(pipe), first.start)
             }
         };
+        self.state.action = None;
         Ok(Item::Node(node))
     }
 
     fn jump(&mut self, token: Token, context: &str, kind: NodeKind) -> Result<NodeId> {
-        let end = self.next_non_space();
+        let end = self.next();
         if end.kind != TokenKind::RightDelimiter {
             return self.unexpected(end, context);
         }
@@ -446,8 +455,9 @@ impl<'t> Parser<'t> {
             TokenKind::With => "with",
             _ => "range",
         };
-        let mark = self.state.variables.len();
-        let pipe = self.pipeline(context, TokenKind::RightDelimiter)?;
+        let mark = self.variables.len();
+        let first = self.next();
+        let pipe = self.pipeline(first, context, TokenKind::RightDelimiter)?;
         self.state.range_depth += usize::from(keyword == TokenKind::Range);
         let (list, end) = self.item_list()?;
         self.state.range_depth -= usize::from(keyword == TokenKind::Range);
@@ -459,7 +469,8 @@ impl<'t> Parser<'t> {
             otherwise = Some(if chains {
                 self.next();
                 let inner = self.control(keyword)?;
-                self.add_list(pos, &[inner])
+                self.items.push(inner);
+                self.add_list(pos, self.items.len() - 1)
             } else {
                 let (list, end) = self.item_list()?;
                 if !matches!(end, Item::End) {
@@ -468,7 +479,7 @@ impl<'t> Parser<'t> {
                 list
             });
         }
-        self.state.variables.truncate(mark);
+        self.variables.truncate(mark);
         let pos = self.tree.node(pipe).pos;
         Ok(self.add(
             match keyword {
@@ -494,10 +505,11 @@ impl<'t> Parser<'t> {
 
     fn block(&mut self) -> Result<NodeId> {
         const CONTEXT: &str = "block clause";
-        let token = self.next_non_space();
+        let token = self.next();
         let name = self.template_name(token, CONTEXT)?;
-        let pipe = self.pipeline(CONTEXT, TokenKind::RightDelimiter)?;
-        let outer = std::mem::replace(&mut self.state, State::new());
+        let first = self.next();
+        let pipe = self.pipeline(first, CONTEXT, TokenKind::RightDelimiter)?;
+        let outer = self.enter();
         if self.depth >= MAX_DEPTH {
             return self.error(format!("blocks are nested deeper than {MAX_DEPTH}"));
         }
@@ -506,12 +518,12 @@ impl<'t> Parser<'t> {
         self.depth -= 1;
         if !matches!(end, Item::End) {
             // The message has the line of the enclosing template's last token.
-            self.state = outer;
+            self.leave(outer);
             return self.error(format!("unexpected {} in {CONTEXT}", end.print()));
         }
         self.define(name.clone(), root)?;
-        self.state = outer;
-        let name = self.name(name);
+        self.leave(outer);
+        let name = self.string(name);
         Ok(self.add(
             NodeKind::Template {
                 name,
@@ -523,92 +535,70 @@ impl<'t> Parser<'t> {
 
     fn template(&mut self) -> Result<NodeId> {
         const CONTEXT: &str = "template clause";
-        let token = self.next_non_space();
+        let token = self.next();
         let name = self.template_name(token, CONTEXT)?;
         let mut pipe = None;
-        if self.next_non_space().kind != TokenKind::RightDelimiter {
-            self.backup();
-            pipe = Some(self.pipeline(CONTEXT, TokenKind::RightDelimiter)?);
+        let first = self.next();
+        if first.kind != TokenKind::RightDelimiter {
+            pipe = Some(self.pipeline(first, CONTEXT, TokenKind::RightDelimiter)?);
         }
-        let name = self.name(name);
+        let name = self.string(name);
         Ok(self.add(NodeKind::Template { name, pipe }, token.start))
     }
 
     // Pipelines.
 
-    fn pipeline(&mut self, context: &str, end: TokenKind) -> Result<NodeId> {
-        let pos = self.peek_non_space().start;
-        let mut variables = smallvec::SmallVec::<[NodeId; 2]>::new();
+    /// Reads a pipeline from its first token on, and the token that ends it.
+    fn pipeline(&mut self, first: Token, context: &str, end: TokenKind) -> Result<NodeId> {
+        let mark = self.items.len();
         let mut assigns = false;
-        loop {
-            let variable = self.peek_non_space();
-            if variable.kind != TokenKind::Variable {
+        let mut token = first;
+        while token.kind == TokenKind::Variable {
+            let next = self.peek();
+            let is_comma = next.kind == TokenKind::Char && self.value(next) == ",";
+            if !is_comma && !matches!(next.kind, TokenKind::Assign | TokenKind::Declare) {
                 break;
             }
             self.next();
-            // `$x foo` and `$x := foo` differ only after the space, so both tokens may go back.
-            let after = self.peek();
-            let next = self.peek_non_space();
-            let is_comma = next.kind == TokenKind::Char && self.value(next) == ",";
-            if matches!(next.kind, TokenKind::Assign | TokenKind::Declare) || is_comma {
-                self.next_non_space();
-                variables.push(self.declare(variable));
-                if !is_comma {
-                    assigns = next.kind == TokenKind::Assign;
-                    break;
-                }
-                if context != "range" || variables.len() >= 2 {
-                    return self.error(format!("too many declarations in {context}"));
-                }
-                let next = self.peek_non_space().kind;
-                if !matches!(
-                    next,
-                    TokenKind::Variable | TokenKind::RightDelimiter | TokenKind::RightParen
-                ) {
-                    return self.error("range can only initialize variables");
-                }
-                continue;
+            let node = self.declare(token);
+            self.items.push(node);
+            if !is_comma {
+                assigns = next.kind == TokenKind::Assign;
+                token = self.next();
+                break;
             }
-            if after.kind == TokenKind::Space {
-                self.backup3(variable, after);
-            } else {
-                self.backup2(variable);
+            if context != "range" || self.items.len() - mark >= 2 {
+                return self.error(format!("too many declarations in {context}"));
             }
-            break;
+            token = self.next();
+            if !matches!(
+                token.kind,
+                TokenKind::Variable | TokenKind::RightDelimiter | TokenKind::RightParen
+            ) {
+                return self.error("range can only initialize variables");
+            }
         }
-        let mut commands = smallvec::SmallVec::<[NodeId; 6]>::new();
+        let first_command = self.items.len();
         loop {
-            let token = self.next_non_space();
             if token.kind == end {
-                self.check_pipeline(&commands, context)?;
-                let variables = self.span(&variables);
-                let commands = self.span(&commands);
+                self.check_pipeline(first_command, context)?;
+                let commands = self.span(first_command);
+                let variables = self.span(mark);
                 return Ok(self.add(
                     NodeKind::Pipe {
                         variables,
                         commands,
                         assigns,
                     },
-                    pos,
+                    first.start,
                 ));
             }
-            match token.kind {
-                TokenKind::Bool
-                | TokenKind::CharConstant
-                | TokenKind::Complex
-                | TokenKind::Dot
-                | TokenKind::Field
-                | TokenKind::Identifier
-                | TokenKind::Number
-                | TokenKind::Nil
-                | TokenKind::RawString
-                | TokenKind::String
-                | TokenKind::Variable
-                | TokenKind::LeftParen => {
-                    self.backup();
-                    commands.push(self.command()?);
-                }
-                _ => return self.unexpected(token, context),
+            let Some(operand) = self.operand(token)? else {
+                return self.unexpected(token, context);
+            };
+            token = self.command(token.start, operand)?;
+            if token.kind == TokenKind::Pipe {
+                token = self.next();
             }
         }
     }
@@ -616,12 +606,13 @@ impl<'t> Parser<'t> {
     fn declare(&mut self, token: Token) -> NodeId {
         let name = self.variable_name(self.value(token));
         self.tree.redeclares_root |= name == 0;
-        self.state.variables.push(name);
+        self.variables.push(name);
         let fields = Span { start: 0, len: 0 };
         self.add(NodeKind::Variable { name, fields }, token.start)
     }
 
-    fn check_pipeline(&self, commands: &[NodeId], context: &str) -> Result<()> {
+    fn check_pipeline(&self, first_command: usize, context: &str) -> Result<()> {
+        let commands = &self.items[first_command..];
         if commands.is_empty() {
             return self.error(format!("missing value for {context}"));
         }
@@ -651,127 +642,175 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    fn command(&mut self) -> Result<NodeId> {
-        let pos = self.peek_non_space().start;
-        let mut arguments = smallvec::SmallVec::<[NodeId; 8]>::new();
+    /// Reads what follows the first operand of a command, and puts the command aside. Returns the token that
+    /// ends it.
+    fn command(&mut self, pos: u32, first: NodeId) -> Result<Token> {
+        let mark = self.items.len();
+        self.items.push(first);
         loop {
-            self.peek_non_space();
-            arguments.extend(self.operand()?);
             let token = self.next();
             match token.kind {
-                TokenKind::Space => continue,
-                TokenKind::RightDelimiter | TokenKind::RightParen => self.backup(),
-                TokenKind::Pipe => {}
-                _ => return self.unexpected(token, "operand"),
+                TokenKind::RightDelimiter | TokenKind::RightParen | TokenKind::Pipe => {
+                    let span = self.span(mark);
+                    let command = self.add(NodeKind::Command(span), pos);
+                    self.items.push(command);
+                    return Ok(token);
+                }
+                _ => {}
             }
-            break;
+            match self.operand_after_space(token)? {
+                Some(operand) => self.items.push(operand),
+                None => return self.unexpected(token, "operand"),
+            }
         }
-        if arguments.is_empty() {
-            return self.error("empty command");
-        }
-        let span = self.span(&arguments);
-        Ok(self.add(NodeKind::Command(span), pos))
     }
 
-    fn operand(&mut self) -> Result<Option<NodeId>> {
-        let Some(node) = self.term()? else {
-            return Ok(None);
-        };
-        let first = self.peek();
-        if first.kind != TokenKind::Field {
-            return Ok(Some(node));
+    #[inline]
+    fn operand_after_space(&mut self, token: Token) -> Result<Option<NodeId>> {
+        if token.is_spaced() {
+            self.operand(token)
+        } else {
+            Ok(None)
         }
-        let pos = first.start;
-        let start = self.tree.names.len() as u32;
-        // Fields of a field or a variable belong to that node, which moves to the last of them.
-        let kind = self.tree.node(node).kind;
-        if let NodeKind::Field(fields) | NodeKind::Variable { fields, .. } = kind {
-            for name in fields.range() {
-                let name = self.tree.names[name].clone();
-                self.tree.names.push(name);
-            }
-        }
-        while self.peek().kind == TokenKind::Field {
-            let token = self.next();
-            let name = Str::new(&self.value(token)[1..]);
-            self.tree.names.push(name);
-        }
-        let fields = Span {
-            start,
-            len: self.tree.names.len() as u32 - start,
-        };
-        Ok(Some(match kind {
-            NodeKind::Field(_) => self.add(NodeKind::Field(fields), pos),
-            NodeKind::Variable { name, .. } => self.add(NodeKind::Variable { name, fields }, pos),
-            NodeKind::Bool(_)
-            | NodeKind::String { .. }
-            | NodeKind::Number { .. }
-            | NodeKind::Nil
-            | NodeKind::Dot => {
-                let term = quote(self.tree.print(node).as_bytes());
-                return self.error(format!("unexpected . after term {term}"));
-            }
-            _ => self.add(NodeKind::Chain { node, fields }, pos),
-        }))
     }
 
-    fn term(&mut self) -> Result<Option<NodeId>> {
-        let token = self.next_non_space();
-        let value = self.value(token);
+    /// Reads an operand from its first token on, if it is one.
+    fn operand(&mut self, token: Token) -> Result<Option<NodeId>> {
         let kind = match token.kind {
-            TokenKind::Identifier => NodeKind::Function(self.function(value)?),
+            TokenKind::Field => {
+                // A node of several fields stands where the second of them does.
+                let start = self.field(token);
+                let pos = self.fields().unwrap_or(token.start);
+                let fields = self.fields_since(start);
+                return Ok(Some(self.add(NodeKind::Field(fields), pos)));
+            }
+            TokenKind::Variable => {
+                let name = self.variable(token)?;
+                let start = self.tree.names.len();
+                let pos = self.fields().unwrap_or(token.start);
+                let fields = self.fields_since(start);
+                return Ok(Some(self.add(NodeKind::Variable { name, fields }, pos)));
+            }
+            TokenKind::Identifier => NodeKind::Function(self.function(self.value(token))?),
             TokenKind::Dot => NodeKind::Dot,
             TokenKind::Nil => NodeKind::Nil,
-            TokenKind::Variable => {
-                let name = self.by_variable.get(value).copied();
-                match name.filter(|name| self.state.variables.contains(name)) {
-                    Some(name) => NodeKind::Variable {
-                        name,
-                        fields: Span { start: 0, len: 0 },
-                    },
-                    None => {
-                        let name = quote(value.as_bytes());
-                        return self.error(format!("undefined variable {name}"));
-                    }
-                }
-            }
-            TokenKind::Field => {
-                let start = self.name(Str::new(&value[1..]));
-                NodeKind::Field(Span { start, len: 1 })
-            }
-            TokenKind::Bool => NodeKind::Bool(value == "true"),
-            TokenKind::CharConstant | TokenKind::Complex | TokenKind::Number => {
-                let number = match token.kind {
-                    TokenKind::CharConstant => Number::char_constant(value),
-                    TokenKind::Complex => Number::complex(value),
-                    _ => Number::real(value),
-                };
-                match number {
-                    Ok(number) => self.tree.numbers.push(number),
-                    Err(message) => return self.error(message),
-                }
-                let number = self.tree.numbers.len() as u32 - 1;
-                NodeKind::Number {
-                    number,
-                    end: token.end,
-                }
-            }
-            TokenKind::LeftParen => return self.parenthesized().map(Some),
-            TokenKind::String | TokenKind::RawString => {
+            TokenKind::Bool => NodeKind::Bool(self.value(token) == "true"),
+            TokenKind::CharConstant | TokenKind::Complex | TokenKind::Number => NodeKind::Number {
+                number: self.number(token)?,
+                end: token.end,
+            },
+            TokenKind::String | TokenKind::EscapedString | TokenKind::RawString => {
                 let text = self.unquote(token)?;
-                self.tree.strings.push(text);
-                let string = self.tree.strings.len() as u32 - 1;
                 NodeKind::String {
-                    string,
+                    string: self.string(text),
                     end: token.end,
                 }
             }
-            _ => {
-                self.backup();
-                return Ok(None);
+            TokenKind::LeftParen => {
+                let node = self.parenthesized()?;
+                return self.chain(node).map(Some);
             }
+            _ => return Ok(None),
         };
-        Ok(Some(self.add(kind, token.start)))
+        let node = self.add(kind, token.start);
+        if self.may_have_fields() {
+            return self.chain(node).map(Some);
+        }
+        Ok(Some(node))
+    }
+
+    /// Reads the fields of what an operand gives, if any follow.
+    fn chain(&mut self, node: NodeId) -> Result<NodeId> {
+        let start = self.tree.names.len();
+        let Some(pos) = self.fields() else {
+            return Ok(node);
+        };
+        if matches!(
+            self.tree.node(node).kind,
+            NodeKind::Bool(_)
+                | NodeKind::String { .. }
+                | NodeKind::Number { .. }
+                | NodeKind::Nil
+                | NodeKind::Dot
+        ) {
+            let term = quote(self.tree.print(node).as_bytes());
+            // The space after the fields was looked at, and nothing behind it.
+            self.state.last.start = self.state.last.space_start();
+            return self.error(format!("unexpected . after term {term}"));
+        }
+        let fields = self.fields_since(start);
+        Ok(self.add(NodeKind::Chain { node, fields }, pos))
+    }
+
+    /// Reads the fields that follow without a space, and returns where the first of them stands.
+    #[inline]
+    fn fields(&mut self) -> Option<u32> {
+        if self.may_have_fields() {
+            self.more_fields()
+        } else {
+            None
+        }
+    }
+
+    /// Tells from the next character alone, mostly, that no field follows.
+    #[inline]
+    fn may_have_fields(&self) -> bool {
+        self.state.peeked || self.lexer.is_at_dot()
+    }
+
+    #[inline(never)]
+    fn more_fields(&mut self) -> Option<u32> {
+        let mut first = None;
+        loop {
+            let token = self.peek();
+            if token.kind != TokenKind::Field || token.is_spaced() {
+                return first;
+            }
+            first = first.or(Some(token.start));
+            self.next();
+            self.field(token);
+        }
+    }
+
+    /// Takes down the name of a field, and returns how many there were before it.
+    #[inline]
+    fn field(&mut self, token: Token) -> usize {
+        self.tree.names.push(Name {
+            start: token.start + 1,
+            end: token.end,
+        });
+        self.tree.names.len() - 1
+    }
+
+    #[inline]
+    const fn fields_since(&self, start: usize) -> Span {
+        Span {
+            start: start as u32,
+            len: (self.tree.names.len() - start) as u32,
+        }
+    }
+
+    fn variable(&self, token: Token) -> Result<u32> {
+        let name = self.value(token);
+        let defined = &self.variables[self.state.first_variable..];
+        match self.by_variable.get(name) {
+            Some(number) if defined.contains(number) => Ok(*number),
+            _ => self.error(format!("undefined variable {}", quote(name.as_bytes()))),
+        }
+    }
+
+    fn number(&mut self, token: Token) -> Result<u32> {
+        let value = self.value(token);
+        let number = match token.kind {
+            TokenKind::CharConstant => Number::char_constant(value),
+            TokenKind::Complex => Number::complex(value),
+            _ => Number::real(value),
+        };
+        match number {
+            Ok(number) => self.tree.numbers.push(number),
+            Err(message) => return self.error(message),
+        }
+        Ok(self.tree.numbers.len() as u32 - 1)
     }
 
     fn parenthesized(&mut self) -> Result<NodeId> {
@@ -779,8 +818,10 @@ impl<'t> Parser<'t> {
             return self.error("max expression depth exceeded");
         }
         self.state.paren_depth += 1;
-        let pipe =
-            crate::stack::grow(|| self.pipeline("parenthesized pipeline", TokenKind::RightParen));
+        let first = self.next();
+        let pipe = crate::stack::grow(|| {
+            self.pipeline(first, "parenthesized pipeline", TokenKind::RightParen)
+        });
         self.state.paren_depth -= 1;
         pipe
     }

@@ -2,7 +2,6 @@
 
 use super::tree::{NodeId, NodeKind, Span, Tree};
 use crate::format::quote::quote;
-use crate::text::Str;
 
 impl Tree {
     /// Prints a node as Go does.
@@ -51,7 +50,7 @@ impl Tree {
             }
             NodeKind::Template { name, pipe } => {
                 out.push_str("{{template ");
-                out.push_str(&quote(self.names[name as usize].as_bytes()));
+                out.push_str(&quote(self.strings[name as usize].as_bytes()));
                 if let Some(pipe) = pipe {
                     out.push(' ');
                     self.write(pipe, out);
@@ -118,7 +117,7 @@ impl Tree {
     fn write_fields(&self, fields: Span, out: &mut String) {
         for field in self.names(fields) {
             out.push('.');
-            out.push_str(&Str::to_text(field));
+            out.push_str(self.name(*field));
         }
     }
 

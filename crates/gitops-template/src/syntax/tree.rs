@@ -17,11 +17,11 @@ pub(crate) struct Tree {
     pub(crate) text: Arc<str>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) children: Vec<NodeId>,
-    /// Names of fields and templates.
-    pub(crate) names: Vec<Str>,
+    /// Names of fields.
+    pub(crate) names: Vec<Name>,
     /// Names of variables with their `$`, each once.
     pub(crate) variables: Vec<Str>,
-    /// The values of string literals.
+    /// The values of string literals, and names of templates.
     pub(crate) strings: Vec<Str>,
     pub(crate) numbers: Vec<Number>,
     pub(crate) functions: Vec<Arc<Function>>,
@@ -37,6 +37,13 @@ pub(crate) struct NodeId(pub(crate) u32);
 pub(crate) struct Span {
     pub(crate) start: u32,
     pub(crate) len: u32,
+}
+
+/// A name, by where it stands in the text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Name {
+    pub(crate) start: u32,
+    pub(crate) end: u32,
 }
 
 impl Span {
@@ -73,7 +80,7 @@ pub(crate) enum NodeKind {
         list: NodeId,
         otherwise: Option<NodeId>,
     },
-    /// The name is in [`Tree::names`].
+    /// The name is in [`Tree::strings`].
     Template {
         name: u32,
         pipe: Option<NodeId>,
@@ -123,8 +130,14 @@ impl Tree {
         &self.children[span.range()]
     }
 
-    pub(crate) fn names(&self, span: Span) -> &[Str] {
+    /// Returns names of fields.
+    pub(crate) fn names(&self, span: Span) -> &[Name] {
         &self.names[span.range()]
+    }
+
+    /// Returns the text of a name.
+    pub(crate) fn name(&self, name: Name) -> &str {
+        &self.text[name.start as usize..name.end as usize]
     }
 
     /// Returns the text from the position of a node to `end`.
