@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 
 use crate::error::Result;
 use crate::exec::Context;
+use crate::regexp::KeptRegexps;
 use crate::value::{Type, Value};
 
 /// The parameters and the result of a function, as Go declares them.
@@ -156,10 +157,13 @@ impl fmt::Debug for Function {
 
 /// The functions that a set of templates knows, by name.
 ///
-/// A clone shares the functions.
+/// A clone shares the functions, and the regular expressions that were compiled for them: a few small ones are kept
+/// from one render to the next.
 #[derive(Clone, Debug, Default)]
 pub struct Functions {
     by_name: FxHashMap<Cow<'static, str>, Arc<Function>>,
+    /// The regular expressions that the functions were called with.
+    regexps: Arc<KeptRegexps>,
 }
 
 impl Functions {
@@ -203,6 +207,10 @@ impl Functions {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Arc<Function>> {
         self.by_name.get(name)
+    }
+
+    pub(crate) fn regexps(&self) -> &KeptRegexps {
+        &self.regexps
     }
 
     /// Returns the names of all functions, in order.

@@ -3,7 +3,10 @@
 //! The expressions are translated for the `regex` crate, which finds the same matches; this module
 //! keeps Go's syntax, its messages and its rules about empty matches.
 
+mod kept;
 mod syntax;
+
+pub(crate) use kept::KeptRegexps;
 
 use regex::bytes::{Captures, Regex, RegexBuilder};
 
@@ -13,7 +16,8 @@ use crate::unicode::{decode, is_digit, is_letter};
 /// How large a compiled expression may be.
 const SIZE_LIMIT: usize = 64 << 20;
 
-/// A compiled expression.
+/// A compiled expression. A clone has its own memory for searches.
+#[derive(Clone)]
 pub(crate) struct Regexp {
     regex: Regex,
     /// The names of the groups, from the first; empty where there is none.
@@ -24,6 +28,10 @@ pub(crate) struct Regexp {
 impl Regexp {
     /// Compiles an expression, or says what is wrong with it in Go's words.
     pub(crate) fn compile(expression: &[u8]) -> Result<Self, String> {
+        Self::compile_within(expression, SIZE_LIMIT)
+    }
+
+    fn compile_within(expression: &[u8], size_limit: usize) -> Result<Self, String> {
         let Ok(text) = std::str::from_utf8(expression) else {
             let shown = String::from_utf8_lossy(expression);
             return Err(format!("error parsing regexp: invalid UTF-8: `{shown}`"));
@@ -31,7 +39,7 @@ impl Regexp {
         let translated = syntax::translate(text)
             .map_err(|error| format!("error parsing regexp: {}: `{}`", error.problem, error.at))?;
         let regex = RegexBuilder::new(&translated.text)
-            .size_limit(SIZE_LIMIT)
+            .size_limit(size_limit)
             .dfa_size_limit(SIZE_LIMIT)
             .nest_limit(2_000)
             .build()

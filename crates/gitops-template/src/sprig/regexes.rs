@@ -7,7 +7,7 @@ use rustc_hash::FxHashMap;
 use super::{Table, bytes, int, string, text};
 use crate::error::{Error, Result};
 use crate::exec::Context;
-use crate::regexp::{Regexp, quote_meta, shown};
+use crate::regexp::{KeptRegexps, Regexp, quote_meta, shown};
 use crate::text::Str;
 use crate::value::{List, ListType, Type, Value};
 
@@ -19,13 +19,11 @@ const MAX_CACHED: usize = 1_000;
 pub(crate) struct RegexCache(FxHashMap<Str, Result<Rc<Regexp>, Rc<str>>>);
 
 impl RegexCache {
-    fn compile(&mut self, expression: &Str) -> Result<Rc<Regexp>, Rc<str>> {
+    fn compile(&mut self, kept: &KeptRegexps, expression: &Str) -> Result<Rc<Regexp>, Rc<str>> {
         if let Some(compiled) = self.0.get(expression) {
             return compiled.clone();
         }
-        let compiled = Regexp::compile(expression.as_bytes())
-            .map(Rc::new)
-            .map_err(Rc::from);
+        let compiled = kept.compile(expression).map(Rc::new).map_err(Rc::from);
         if self.0.len() >= MAX_CACHED {
             self.0.clear();
         }
@@ -34,18 +32,21 @@ impl RegexCache {
     }
 }
 
+/// Compiles an expression, unless this render has done so or others have.
+fn compiled(context: &mut Context<'_>, expression: &Str) -> Result<Result<Rc<Regexp>, Rc<str>>> {
+    context.spend(16)?;
+    let kept = context.templates().functions().regexps();
+    Ok(context.render.regexes.compile(kept, expression))
+}
+
 /// Compiles an expression for a function that returns errors.
 fn compile(context: &mut Context<'_>, expression: &Value) -> Result<Rc<Regexp>> {
-    context.spend(16)?;
-    let compiled = context.render.regexes.compile(&string(expression));
-    compiled.map_err(|message| Error::new(&*message))
+    compiled(context, &string(expression))?.map_err(|message| Error::new(&*message))
 }
 
 /// Compiles an expression for a function that panics.
 fn must_compile(context: &mut Context<'_>, expression: &Value) -> Result<Rc<Regexp>> {
-    context.spend(16)?;
-    let compiled = context.render.regexes.compile(&string(expression));
-    compiled.map_err(|message| {
+    compiled(context, &string(expression))?.map_err(|message| {
         Error::new(format!(
             "regexp: Compile({}): {message}",
             shown(text(expression))
