@@ -72,6 +72,7 @@ impl Charts {
         let Some(defaults) = self[chart].values.clone() else {
             return;
         };
+        values.reserve(defaults.len());
         for (name, default) in &defaults {
             match values.get(name.as_bytes()) {
                 None => {

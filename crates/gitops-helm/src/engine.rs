@@ -18,6 +18,8 @@ pub(crate) struct Source {
     /// The name that templates know it by: the path of the chart and the path within.
     pub(crate) name: String,
     pub(crate) text: FileData,
+    /// How many slashes the name has.
+    depth: usize,
     /// Which of the scopes it is executed with.
     scope: usize,
 }
@@ -121,8 +123,10 @@ impl Program {
             if is_library && !base_name(name).starts_with('_') {
                 continue;
             }
+            let name = format!("{path}/{name}");
             self.sources.push(Source {
-                name: format!("{path}/{name}"),
+                depth: name.bytes().filter(|byte| *byte == b'/').count(),
+                name,
                 text: data.clone(),
                 scope,
             });
@@ -132,11 +136,9 @@ impl Program {
 
     /// Puts the templates in Helm's order, deepest first; of equal names the last stays.
     fn order(&mut self) {
-        let depth = |name: &str| name.bytes().filter(|byte| *byte == b'/').count();
         self.sources.reverse();
-        self.sources.sort_by(|a, b| {
-            (depth(&b.name), b.name.as_str()).cmp(&(depth(&a.name), a.name.as_str()))
-        });
+        self.sources
+            .sort_by(|a, b| (b.depth, b.name.as_str()).cmp(&(a.depth, a.name.as_str())));
         self.sources
             .dedup_by(|later, first| later.name == first.name);
     }

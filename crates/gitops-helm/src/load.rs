@@ -278,7 +278,7 @@ impl Inner {
             "Chart.lock" => self.lock = Some(read(&file, Lock::read)?),
             "values.yaml" => {
                 self.values = Some(read(&file, values_map)?);
-                if yaml::is_stream(&text(&file.data)) {
+                if yaml::is_stream(&file.data) {
                     self.merged_values = Some(yaml::read_stream(&file.data));
                 }
             }

@@ -321,8 +321,13 @@ impl Charts {
             }
             self.requirements[requirement].import_values = seen;
         }
-        let values = go::deep_copy_map(&values);
-        self.coalesce_tables(&values, &imported, "", Mode::Merge);
+        let values = if imported.is_empty() {
+            values
+        } else {
+            let values = go::deep_copy_map(&values);
+            self.coalesce_tables(&values, &imported, "", Mode::Merge);
+            values
+        };
         self[id].values = Some(go::to_manifest_map(&values));
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use gitops_manifest::yaml::{self, EmitOptions, ParseOptions, Profile};
 use gitops_manifest::{Map, Value};
+use memchr::memmem;
 
 use crate::{load, node};
 
@@ -53,8 +54,10 @@ pub(crate) fn refusal(value: &Value) -> String {
 const SEPARATOR: &str = "---";
 
 /// Whether a values file has more than one document.
-pub(crate) fn is_stream(text: &str) -> bool {
-    documents(text).is_ok_and(|documents| documents.len() > 1)
+pub(crate) fn is_stream(text: &[u8]) -> bool {
+    let separated =
+        text.starts_with(SEPARATOR.as_bytes()) || memmem::find(text, b"\n---").is_some();
+    separated && documents(&load::text(text)).is_ok_and(|documents| documents.len() > 1)
 }
 
 /// Reads all documents of a values file and merges them, as Helm 4 does.

@@ -154,6 +154,11 @@ impl Map {
         true
     }
 
+    /// Makes room for so many more entries.
+    pub fn reserve(&self, more: usize) {
+        self.data.entries.borrow_mut().reserve(more);
+    }
+
     /// Takes a key away and returns its value.
     pub fn remove(&self, key: &[u8]) -> Option<Value> {
         let mut entries = self.data.entries.borrow_mut();
@@ -229,7 +234,14 @@ impl Map {
 }
 
 fn find(entries: &[(Str, Value)], key: &[u8]) -> Result<usize, usize> {
-    entries.binary_search_by(|(name, _)| name.as_bytes().cmp(key))
+    entries.binary_search_by(|(name, _)| {
+        let name = name.as_bytes();
+        // Mostly the first byte tells.
+        match (name.first(), key.first()) {
+            (Some(a), Some(b)) if a != b => a.cmp(b),
+            _ => name.cmp(key),
+        }
+    })
 }
 
 impl Default for Map {
