@@ -356,8 +356,7 @@ impl<'t> Lexer<'t> {
                 return self.emit(kind.alone(), space, start, end);
             }
         }
-        loop {
-            let Some(byte) = bytes.get(end) else { break };
+        while let Some(byte) = bytes.get(end) {
             match CLASS[usize::from(*byte)] {
                 Class::Name => end += 1,
                 Class::After => break,
