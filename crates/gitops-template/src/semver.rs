@@ -34,7 +34,7 @@ pub enum SemverError {
     #[error("too many constraint groups (max 32)")]
     TooManyGroups,
     /// An alternative of a constraint has not the shape of one.
-    #[error("improper constraint: {}", crate::format::quote::quote(constraint.as_bytes()))]
+    #[error("{}", improper(constraint.as_bytes()))]
     Improper {
         /// The alternative as it was written.
         constraint: String,
@@ -294,6 +294,11 @@ impl Constraint {
         if text.len() > 512 {
             return Err(SemverError::ConstraintTooLong);
         }
+        Self::read(text)
+    }
+
+    /// Reads a constraint of any length.
+    fn read(text: &str) -> Result<Self, SemverError> {
         let text = rewrite_ranges(text);
         let alternatives: Vec<&str> = text.split("||").collect();
         if alternatives.len() > 32 {
@@ -307,6 +312,38 @@ impl Constraint {
         Ok(Self(alternatives))
     }
 
+    /// Reads bytes that are not UTF-8, which are no constraint, and returns the message about them.
+    pub(crate) fn message_about(bytes: &[u8]) -> String {
+        if bytes.len() > 512 {
+            return SemverError::ConstraintTooLong.to_string();
+        }
+        // Each byte that belongs to no character is a private one meanwhile, of a page that does not occur.
+        let lossy = String::from_utf8_lossy(bytes);
+        let is_free = |page: &u32| !lossy.chars().any(|c| c as u32 >> 8 == *page);
+        let page = (0xf00..0xfff).find(is_free).unwrap_or(0xf00);
+        let mut text = String::new();
+        for chunk in bytes.utf8_chunks() {
+            text.push_str(chunk.valid());
+            let private = |byte: &u8| char::from_u32(page << 8 | u32::from(*byte));
+            text.extend(chunk.invalid().iter().filter_map(private));
+        }
+        match Self::read(&text) {
+            Err(SemverError::Improper { constraint }) => {
+                let mut bytes = Vec::new();
+                for c in constraint.chars() {
+                    if c as u32 >> 8 == page {
+                        bytes.push(c as u8);
+                    } else {
+                        bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                    }
+                }
+                improper(&bytes)
+            }
+            Err(error) => error.to_string(),
+            Ok(_) => improper(bytes),
+        }
+    }
+
     /// Whether a version satisfies the constraint.
     #[must_use]
     pub fn check(&self, version: &Version) -> bool {
@@ -318,6 +355,13 @@ impl Constraint {
                     .all(|comparison| comparison.check(version))
         })
     }
+}
+
+fn improper(constraint: &[u8]) -> String {
+    format!(
+        "improper constraint: {}",
+        crate::format::quote::quote(constraint)
+    )
 }
 
 /// What stands for numbers in a constraint; the bar is the original's slip and kept.

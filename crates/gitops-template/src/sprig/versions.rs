@@ -4,7 +4,8 @@ use super::{Table, string};
 use crate::error::{Error, Result};
 use crate::exec::Context;
 use crate::function::Signature;
-use crate::semver::{Constraint, Version};
+use crate::semver::{Constraint, SemverError, Version};
+use crate::text::Str;
 use crate::value::{Kind, Object, Type, Value};
 
 const VERSION: &str = "*semver.Version";
@@ -12,19 +13,26 @@ const VERSION: &str = "*semver.Version";
 pub(super) fn register(table: &mut Table<'_>) {
     use Type::{Bool, String};
     table.add("semver", &[String], Type::Object(VERSION), |_, a| {
-        parse(&string(&a[0]).to_text()).map(Value::object)
+        parse(&string(&a[0])).map(Value::object)
     });
     table.add("semverCompare", &[String, String], Bool, |_, a| {
-        let constraint = Constraint::parse(&string(&a[0]).to_text())
-            .map_err(|error| Error::new(error.to_string()))?;
-        Ok(Value::Bool(
-            constraint.check(&parse(&string(&a[1]).to_text())?),
-        ))
+        let constraint = string(&a[0]);
+        let constraint = match constraint.as_str() {
+            Some(text) => Constraint::parse(text).map_err(|error| error.to_string()),
+            None => Err(Constraint::message_about(constraint.as_bytes())),
+        };
+        let constraint = constraint.map_err(Error::new)?;
+        Ok(Value::Bool(constraint.check(&parse(&string(&a[1]))?)))
     });
 }
 
-fn parse(text: &str) -> Result<Version> {
-    Version::parse(text).map_err(|error| Error::new(error.to_string()))
+fn parse(text: &Str) -> Result<Version> {
+    let version = match text.as_str() {
+        Some(text) => Version::parse(text),
+        None if text.len() > 256 => Err(SemverError::TooLong),
+        None => Err(SemverError::Invalid),
+    };
+    version.map_err(|error| Error::new(error.to_string()))
 }
 
 impl Object for Version {
