@@ -23,12 +23,14 @@ pub enum KubeError {
         #[source]
         source: Box<kube::config::KubeconfigError>,
     },
-    /// The credentials of a pod are not there.
-    #[error("the credentials that a pod has in a cluster are not there")]
+    /// The credentials of a pod are not there, or cannot be used.
+    #[error("the credentials that a pod has in a cluster cannot be read from {}", path.display())]
     InCluster {
+        /// The file, or the folder.
+        path: std::path::PathBuf,
         /// Why.
         #[source]
-        source: Box<kube::config::InClusterError>,
+        source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Credentials come from a command, and none may be run.
     #[error(

@@ -20,7 +20,7 @@ mod target;
 mod watch;
 mod write;
 
-pub use connect::{Commands, in_cluster, kubeconfig, kubeconfig_file};
+pub use connect::{Commands, PodAccess, in_cluster, kubeconfig, kubeconfig_file};
 pub use error::KubeError;
 pub use identity::Impersonation;
 pub use options::{Content, KubeOptions, RetryOptions, ServerWarning, default_content};

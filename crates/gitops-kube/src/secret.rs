@@ -6,15 +6,12 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use gitops_manifest::{Object, Str, Value};
-use kube::config::{
-    AuthInfo, Cluster, Context, KubeConfigOptions, Kubeconfig, NamedAuthInfo, NamedCluster,
-    NamedContext,
-};
+use kube::config::{AuthInfo, Cluster};
 use serde::Deserialize;
 use serde_json::json;
 
-use crate::connect::check_commands;
-use crate::{Commands, KubeError, KubeOptions, in_cluster};
+use crate::connect::{check_commands, config_of};
+use crate::{Commands, KubeError, KubeOptions, PodAccess, in_cluster};
 
 /// The label by which Argo CD knows its Secrets.
 const SECRET_TYPE: &str = "argocd.argoproj.io/secret-type";
@@ -314,6 +311,18 @@ impl ClusterSecret {
     /// # Errors
     /// [`KubeError::Secret`], which names the field, [`KubeError::Command`], [`KubeError::InCluster`].
     pub async fn config(&self, commands: Commands) -> Result<kube::Config, KubeError> {
+        self.config_in(&PodAccess::default(), commands).await
+    }
+
+    /// Returns the configuration as [`config`](Self::config) does, where the pod's own access is another than usual.
+    ///
+    /// # Errors
+    /// As [`config`](Self::config).
+    pub async fn config_in(
+        &self,
+        pod: &PodAccess,
+        commands: Commands,
+    ) -> Result<kube::Config, KubeError> {
         let Config {
             username,
             password,
@@ -323,7 +332,7 @@ impl ClusterSecret {
             ..
         } = &self.config;
         if self.server == IN_CLUSTER && self.config.way() == "none" {
-            return in_cluster();
+            return in_cluster(pod).await;
         }
         for (field, text) in [
             ("tlsClientConfig.caData", &tls.ca_data),
@@ -396,41 +405,14 @@ impl ClusterSecret {
             disable_compression: Some(self.config.disable_compression),
             ..Cluster::default()
         };
-        let name = || "cluster".to_owned();
-        let kubeconfig = Kubeconfig {
-            clusters: vec![NamedCluster {
-                name: name(),
-                cluster: Some(cluster),
-                ..NamedCluster::default()
-            }],
-            auth_infos: vec![NamedAuthInfo {
-                name: name(),
-                auth_info: Some(auth),
-                ..NamedAuthInfo::default()
-            }],
-            contexts: vec![NamedContext {
-                name: name(),
-                context: Some(Context {
-                    cluster: name(),
-                    user: Some(name()),
-                    ..Context::default()
-                }),
-                ..NamedContext::default()
-            }],
-            current_context: Some(name()),
-            ..Kubeconfig::default()
-        };
-        let config =
-            kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
-        let mut config = config.map_err(|error| match error {
+        let config = config_of("cluster", cluster, auth, "").await;
+        config.map_err(|error| match error {
             kube::config::KubeconfigError::LoadCertificateAuthority(_)
             | kube::config::KubeconfigError::ParseCertificates(_) => self.refused(
                 "tlsClientConfig.caData",
                 "holds no certificate that can be read",
             ),
             other => self.refused("config", other.to_string()),
-        })?;
-        config.default_retry = false;
-        Ok(config)
+        })
     }
 }

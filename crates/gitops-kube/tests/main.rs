@@ -4,6 +4,7 @@ mod aggregation;
 mod connect;
 mod discovery;
 mod fake;
+mod login;
 mod real;
 mod requests;
 mod watch;

@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use futures::FutureExt as _;
-use gitops::kube::{ClusterSecret, Commands, Content, KubeOptions, KubeTarget, default_content};
+use gitops::kube::{
+    ClusterSecret, Commands, Content, KubeOptions, KubeTarget, PodAccess, default_content,
+};
 use gitops::manifest::{Object, yaml};
 use gitops::project::Cluster;
 use gitops::source::{ChartOptions, ChartSource, GitOptions, GitSource};
@@ -52,6 +54,11 @@ struct Run {
     /// The kubeconfig; without it the pod's own access is used.
     #[arg(long, env = "KUBECONFIG")]
     kubeconfig: Option<PathBuf>,
+    /// Where pods find the server of their cluster.
+    #[arg(long, env = "KUBERNETES_SERVICE_HOST", hide = true)]
+    service_host: Option<String>,
+    #[arg(long, env = "KUBERNETES_SERVICE_PORT", hide = true)]
+    service_port: Option<String>,
     /// The context of the kubeconfig.
     #[arg(long)]
     context: Option<String>,
@@ -149,9 +156,13 @@ async fn serve(run: &Run) -> Result<(), Box<dyn Error>> {
     } else {
         Commands::Refuse
     };
+    let pod = match (&run.service_host, &run.service_port) {
+        (Some(host), Some(port)) => PodAccess::at(host, port),
+        _ => PodAccess::default(),
+    };
     let config = match &run.kubeconfig {
         Some(path) => gitops::kube::kubeconfig_file(path, run.context.as_deref(), commands).await?,
-        None => gitops::kube::in_cluster().map_err(|error| {
+        None => gitops::kube::in_cluster(&pod).await.map_err(|error| {
             let reason = gitops::error_chain(&error);
             format!("there is no way to a cluster: no kubeconfig is given, see --kubeconfig, and {reason}")
         })?,
@@ -179,8 +190,9 @@ async fn serve(run: &Run) -> Result<(), Box<dyn Error>> {
         options.lease = Some(lease);
     }
     let of_secrets = reading.clone();
-    let connect: Arc<Connect> =
-        Arc::new(move |secret| connect(secret, commands, of_secrets.clone()).boxed());
+    let connect: Arc<Connect> = Arc::new(move |secret| {
+        connect(secret, pod.clone(), commands, of_secrets.clone()).boxed()
+    });
     let current: Arc<RwLock<Option<Arc<Controller>>>> = Arc::default();
     let listener = tokio::net::TcpListener::bind(run.listen)
         .await
@@ -351,19 +363,40 @@ impl Reading {
     }
 }
 
+/// How long a command that prints credentials may take.
+const COMMAND_LIMIT: Duration = Duration::from_secs(60);
+
 async fn connect(
     secret: Object,
+    pod: PodAccess,
     commands: Commands,
     reading: Reading,
 ) -> Result<(Cluster, Arc<dyn Target>), String> {
     let told = |error: &dyn Error| gitops::error_chain(error);
     let described = ClusterSecret::parse(&secret).map_err(|error| told(&error))?;
     let config = described
-        .config(commands)
+        .config_in(&pod, commands)
         .await
         .map_err(|error| told(&error))?;
+<<<<<<< HEAD
     let options = described.options(reading.options(&described.server));
     let target = KubeTarget::connect(config, options).map_err(|error| told(&error))?;
+=======
+    let options = described.options(KubeOptions::default());
+    // A command may be run for the credentials, which nobody else waits for.
+    let connecting = tokio::task::spawn_blocking(move || KubeTarget::connect(config, options));
+    let target = tokio::time::timeout(COMMAND_LIMIT, connecting)
+        .await
+        .map_err(|_| {
+            let seconds = COMMAND_LIMIT.as_secs();
+            format!(
+                "the command that prints the credentials of {} took longer than {seconds}s",
+                described.server
+            )
+        })?
+        .map_err(|error| error.to_string())?
+        .map_err(|error| told(&error))?;
+>>>>>>> bb40d38 (kube: a pod's access comes from its environment and folder, and logging in by commands is tested)
     let cluster = Cluster {
         server: described.server.clone(),
         name: described.name.clone(),
