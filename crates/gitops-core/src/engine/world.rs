@@ -249,13 +249,13 @@ impl World for ClusterWorld<'_> {
         }
     }
 
-    async fn delete_hook(&self, live: &Object) -> Result<bool, String> {
+    async fn delete_hook(&self, live: &Object, propagation: Propagation) -> Result<bool, String> {
         // It was asked to go before, and is on its way.
         if live.is_deleting() {
             return Ok(true);
         }
-        let options = DeleteOptions::new(Propagation::Foreground)
-            .with_precondition(Precondition::Uid(live.uid().into()));
+        let options =
+            DeleteOptions::new(propagation).with_precondition(Precondition::Uid(live.uid().into()));
         match self.scene.target.delete(&live.key(), &options).await {
             Ok(()) => {
                 self.going(live);

@@ -216,6 +216,7 @@ impl Hooks {
         let mut phases: Vec<SyncPhase> =
             self.types.iter().filter_map(|hook| hook.phase()).collect();
         phases.sort();
+        phases.dedup();
         phases
     }
 

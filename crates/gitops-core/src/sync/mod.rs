@@ -147,7 +147,7 @@ pub struct SyncSettings {
     pub prune_option: Str,
     /// Whether somebody has agreed to the pruning.
     pub prune_confirmed: bool,
-    /// What happens to what pruned objects own.
+    /// What happens to what pruned objects and deleted hooks own.
     pub propagation: Propagation,
     /// The objects to sync; `None` for all. A sync of some runs no hooks.
     pub selection: Option<Vec<ObjectKey>>,
@@ -223,6 +223,11 @@ pub trait World: Send + Sync {
     /// Tells whether a kind is served; an error stops the sync.
     fn kind(&self, gvk: &GroupVersionKind) -> Result<Option<ApiKind>, String>;
 
+    /// Says that a kind is not served.
+    fn unknown_kind(&self, gvk: &GroupVersionKind) -> String {
+        format!("the cluster does not know kind {gvk}")
+    }
+
     /// Tells whether the project permits an object.
     ///
     /// # Errors
@@ -250,7 +255,7 @@ pub trait World: Send + Sync {
     async fn prune(&self, live: &Object, propagation: Propagation) -> Result<(), String>;
 
     /// Deletes a hook; `false` where it was gone already.
-    async fn delete_hook(&self, live: &Object) -> Result<bool, String>;
+    async fn delete_hook(&self, live: &Object, propagation: Propagation) -> Result<bool, String>;
 
     /// Takes the [`HOOK_FINALIZER`] off a hook.
     async fn remove_finalizer(&self, live: &Object) -> Result<(), String>;

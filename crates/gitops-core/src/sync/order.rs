@@ -53,6 +53,11 @@ fn rank(kind: &str) -> usize {
 /// Sorts by phase, wave, kind and name; then moves namespaces, and after them definitions of kinds, directly
 /// before the first task that needs them, whose phase and wave they take over.
 pub fn sort_tasks(tasks: &mut Vec<Task>) {
+    sort_tasks_of(tasks, "");
+}
+
+/// Sorts tasks as [`sort_tasks`] does. Objects without a namespace, those of the cluster among them, need the given one.
+pub(super) fn sort_tasks_of(tasks: &mut Vec<Task>, destination: &str) {
     tasks.sort_by_cached_key(|task| {
         (
             task.phase,
@@ -67,7 +72,11 @@ pub fn sort_tasks(tasks: &mut Vec<Task>) {
             let is_namespace = object.kind() == "Namespace" && object.group().is_empty();
             is_namespace.then(|| object.name().to_owned())
         },
-        |object| Some(object.namespace().to_owned()).filter(|namespace| !namespace.is_empty()),
+        |object| {
+            let of_its_own = Some(object.namespace()).filter(|namespace| !namespace.is_empty());
+            let namespace = of_its_own.unwrap_or(destination);
+            (!namespace.is_empty()).then(|| namespace.to_owned())
+        },
     );
     hoist(tasks, defined_kind, |object| {
         Some(format!("{}/{}", object.group(), object.kind()))

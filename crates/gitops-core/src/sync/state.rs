@@ -1,11 +1,12 @@
 use std::borrow::Borrow;
+use std::collections::BTreeSet;
 
 use futures::stream::{self, StreamExt};
 use gitops_health::HealthStatus;
 use gitops_manifest::{Object, ObjectKey, Str};
 use serde::{Deserialize, Serialize};
 
-use super::tasks::{build, prune_option, result_of};
+use super::tasks::{Built, build, is_namespace, prune_option, result_of};
 use super::{
     HOOK_FINALIZER, HookDeletePolicy, HookType, SyncInput, SyncPhase, SyncSettings, Task, World,
     WriteMode, WriteRequest, has_option,
@@ -61,6 +62,9 @@ pub struct SyncState {
     begun: Vec<Begun>,
     #[serde(skip)]
     index: std::collections::HashMap<(ObjectKey, SyncPhase), usize>,
+    /// The hooks whose finalizer was asked to go in this step: the tasks of one object share what is there.
+    #[serde(skip)]
+    released: Vec<ObjectKey>,
 }
 
 /// How running a set of tasks went.
@@ -179,8 +183,15 @@ impl SyncState {
     ) {
         task.status = status.or(task.status);
         task.state = state;
-        task.message = message.into();
-        let result = result_of(task);
+        let message = message.into();
+        // What was said last stays where there is nothing new to say.
+        if !message.is_empty() {
+            task.message = message;
+        }
+        self.put(result_of(task));
+    }
+
+    fn put(&mut self, result: TaskResult) {
         let key = (result.key.clone(), result.phase);
         match self.index.get(&key) {
             Some(&i) => self.results[i] = result,
@@ -195,24 +206,38 @@ impl SyncState {
     #[must_use]
     pub fn tasks(&self, input: &SyncInput, world: &dyn World) -> (Vec<Task>, Vec<String>) {
         let built = build(input, self, world);
-        (built.tasks, built.invalid)
+        let reasons: BTreeSet<String> = built.complaints.into_iter().map(|c| c.message).collect();
+        (built.tasks, reasons.into_iter().collect())
     }
 
     /// Does the next thing that can be done. Call it until [`phase`](Self::phase) is completed, with the live
     /// state of that moment, whenever live state has changed or a while has passed.
     pub async fn step(&mut self, input: &SyncInput, world: &dyn World) {
-        let (mut tasks, invalid) = self.tasks(input, world);
-        if !invalid.is_empty() {
-            for task in tasks
-                .iter_mut()
-                .filter(|task| task.status == Some(ResultCode::SyncFailed))
-            {
-                let message = task.message.clone();
-                self.record(task, Some(ResultCode::SyncFailed), None, message);
+        self.released.clear();
+        self.go_on(input, world).await;
+        self.released.clear();
+    }
+
+    async fn go_on(&mut self, input: &SyncInput, world: &dyn World) {
+        let Built {
+            mut tasks,
+            complaints,
+        } = build(input, self, world);
+        if !complaints.is_empty() {
+            for complaint in complaints {
+                self.put(complaint);
             }
+            let reasons: BTreeSet<&str> = self
+                .results
+                .iter()
+                .filter(|result| result.status == Some(ResultCode::SyncFailed))
+                .map(|result| &*result.message)
+                .filter(|message| !message.is_empty())
+                .collect();
+            let reasons: Vec<&str> = reasons.into_iter().collect();
             let message = format!(
                 "one or more synchronization tasks are not valid: {}",
-                invalid.join("; ")
+                reasons.join("; ")
             );
             self.set(OperationPhase::Failed, message);
             return;
@@ -220,31 +245,40 @@ impl SyncState {
         if self.results.is_empty() && !self.try_out(&mut tasks, input, world).await {
             return;
         }
-        self.look_after_running(&mut tasks, world).await;
-        if self.wait_for_running(&mut tasks, world).await {
+        self.look_after_running(&mut tasks, world);
+        if self
+            .wait_for_running(&mut tasks, &input.settings, world)
+            .await
+        {
             return;
         }
-        self.release_hooks(&mut tasks, world).await;
+        for task in tasks.iter_mut().filter(|t| t.is_hook() && t.is_completed()) {
+            self.remove_finalizer(task, "Failed", world).await;
+        }
         self.advance(tasks, input, world).await;
     }
 
     /// Makes the namespace where it is missing, then tries everything out without changing anything.
     async fn try_out(&mut self, tasks: &mut [Task], input: &SyncInput, world: &dyn World) -> bool {
         let settings = &input.settings;
-        let (mut first, mut rest): (Vec<&mut Task>, Vec<&mut Task>) = tasks
-            .iter_mut()
-            .partition(|task| task.creates_namespace && task.live.is_none());
-        if !first.is_empty() && !settings.dry_run {
-            if self.run(&mut first, settings, false, world).await == RunState::Failed {
-                let first: Vec<&Task> = first.iter().map(|task| &**task).collect();
-                let message = failure("the namespace failed to apply", &first);
+        let namespace = tasks.iter().position(|task| {
+            let makes_it = |object: &Object| is_namespace(object, &settings.namespace);
+            task.live.is_none() && task.desired.as_ref().is_some_and(makes_it)
+        });
+        if let Some(i) = namespace {
+            let outcome = self.run(&mut [&mut tasks[i]], settings, false, world).await;
+            if outcome == RunState::Failed {
+                let message = failure("the namespace failed to apply", &tasks[i..=i]);
                 self.set(OperationPhase::Failed, message);
                 return false;
             }
-        } else {
-            first.append(&mut rest);
-            rest = first;
         }
+        let mut rest: Vec<&mut Task> = tasks
+            .iter_mut()
+            .enumerate()
+            .filter(|(i, _)| Some(*i) != namespace)
+            .map(|(_, task)| task)
+            .collect();
         if settings.out_of_sync_only {
             rest.retain(|task| differs(task));
         }
@@ -259,48 +293,34 @@ impl SyncState {
     }
 
     /// Finds out how the objects of earlier steps are doing.
-    async fn look_after_running(&mut self, tasks: &mut [Task], world: &dyn World) {
+    fn look_after_running(&mut self, tasks: &mut [Task], world: &dyn World) {
         for task in tasks.iter_mut().filter(|task| task.is_running()) {
             let Some(live) = &task.live else { continue };
-            let health = world.health(live);
-            let (state, message) = match (health, task.is_hook()) {
-                (Err(error), true) => (
-                    OperationPhase::Error,
-                    format!("failed to get resource health: {error}"),
-                ),
-                (Err(_), false) => continue,
-                (Ok(None), true) => (
-                    OperationPhase::Succeeded,
-                    format!("{} created", live.name()),
-                ),
-                (Ok(None), false) => (OperationPhase::Succeeded, task.message.clone()),
-                // Somebody deleted it: it comes to no end any more, and its finalizer would keep it for ever.
-                (Ok(Some((HealthStatus::Progressing | HealthStatus::Suspended, _))), true)
-                    if live.is_deleting() =>
-                {
-                    let message = format!("{} was deleted before it came to its end", live.name());
-                    (OperationPhase::Failed, message)
-                }
-                (Ok(Some((status, message))), hook) => match status {
-                    HealthStatus::Healthy => (OperationPhase::Succeeded, message),
-                    HealthStatus::Degraded => (OperationPhase::Failed, message),
-                    HealthStatus::Unknown if hook => (OperationPhase::Failed, message),
-                    _ if hook => (OperationPhase::Running, message),
-                    _ => continue,
-                },
-            };
-            // A hook without anything to say of its health keeps what was said when it was made.
-            let message = if message.is_empty() {
-                task.message.clone()
-            } else {
-                message
+            if task.is_hook() {
+                let (state, message) = match outcome_of_hook(live, world) {
+                    Ok(outcome) => outcome,
+                    Err(error) => (OperationPhase::Error, error),
+                };
+                self.record(task, None, Some(state), message);
+                continue;
+            }
+            let (state, message) = match world.health(live) {
+                Ok(None) => (OperationPhase::Succeeded, String::new()),
+                Ok(Some((HealthStatus::Healthy, message))) => (OperationPhase::Succeeded, message),
+                Ok(Some((HealthStatus::Degraded, message))) => (OperationPhase::Failed, message),
+                _ => continue,
             };
             self.record(task, None, Some(state), message);
         }
     }
 
     /// Whether something that runs must be awaited before anything else is done.
-    async fn wait_for_running(&mut self, tasks: &mut [Task], world: &dyn World) -> bool {
+    async fn wait_for_running(
+        &mut self,
+        tasks: &mut [Task],
+        settings: &SyncSettings,
+        world: &dyn World,
+    ) -> bool {
         let multi_step = match (tasks.first(), tasks.last()) {
             (Some(a), Some(b)) => a.phase != b.phase || a.wave != b.wave,
             _ => false,
@@ -309,7 +329,7 @@ impl SyncState {
         let mut running: Vec<&mut Task> = tasks.iter_mut().filter(awaited).collect();
         if !running.is_empty() {
             let shown: Vec<&Task> = running.iter().map(|task| &**task).collect();
-            self.wait_for(&shown, false);
+            self.wait_for(&shown, false, settings);
             // What was written and is not in the cache may be on its way, or deleted by somebody.
             for task in running.iter_mut().filter(|task| task.live.is_none()) {
                 if matches!(world.get(&task.key()).await, Ok(None)) {
@@ -331,39 +351,31 @@ impl SyncState {
             })
             .collect();
         if !deleting.is_empty() {
-            self.wait_for(&deleting, true);
+            self.wait_for(&deleting, true, settings);
             return true;
         }
         false
     }
 
-    fn wait_for(&mut self, tasks: &[&Task], deletion: bool) {
-        let message = waiting_for(tasks, deletion);
+    fn wait_for(&mut self, tasks: &[&Task], deletion: bool, settings: &SyncSettings) {
+        let message = waiting_for(tasks, deletion, settings);
         self.set(OperationPhase::Running, message);
     }
 
-    /// Takes the finalizers off hooks whose result is known.
-    async fn release_hooks(&mut self, tasks: &mut [Task], world: &dyn World) {
-        // A hook of several phases is one object.
-        let mut released: Vec<ObjectKey> = Vec::new();
-        for task in tasks
-            .iter_mut()
-            .filter(|task| task.is_hook() && task.is_completed())
-        {
-            if !released.contains(&task.key()) && self.remove_finalizer(task, world).await {
-                released.push(task.key());
-            }
-        }
-    }
-
-    async fn remove_finalizer(&mut self, task: &mut Task, world: &dyn World) -> bool {
+    /// Takes the finalizer off a hook. `failed` begins what is said where that cannot be done.
+    async fn remove_finalizer(&mut self, task: &mut Task, failed: &str, world: &dyn World) -> bool {
+        let key = task.key();
         let Some(live) = task.live.as_ref().filter(|live| has_finalizer(live)) else {
             return true;
         };
+        if self.released.contains(&key) {
+            return true;
+        }
+        self.released.push(key);
         match world.remove_finalizer(live).await {
             Ok(()) => true,
             Err(error) => {
-                let message = format!("Failed to remove hook finalizer: {error}");
+                let message = format!("{failed} to remove hook finalizer: {error}");
                 self.record(task, None, Some(OperationPhase::Error), message);
                 false
             }
@@ -391,11 +403,9 @@ impl SyncState {
             .iter()
             .any(|task| task.is_completed() && !task.is_successful())
         {
-            let message = failure(
-                "one or more synchronization tasks completed unsuccessfully",
-                &tasks,
-            );
-            self.fail(&mut sync_fail, delete_on_failure, message, settings, world)
+            self.delete_hooks(delete_on_failure, settings, world).await;
+            let what = "one or more synchronization tasks completed unsuccessfully";
+            self.fail(&mut sync_fail, failure(what, &tasks), settings, world)
                 .await;
             return;
         }
@@ -404,7 +414,7 @@ impl SyncState {
             pending.retain(differs);
         }
         let Some((phase, wave)) = pending.first().map(|task| (task.phase, task.wave)) else {
-            self.delete_hooks(delete_on_success, world).await;
+            self.delete_hooks(delete_on_success, settings, world).await;
             self.set(
                 OperationPhase::Succeeded,
                 "successfully synced (no more tasks)",
@@ -425,30 +435,39 @@ impl SyncState {
         }
         let mut refs: Vec<&mut Task> = current.iter_mut().collect();
         let outcome = self.run(&mut refs, settings, false, world).await;
+        // From here on the results tell what was made.
+        self.begun.clear();
         if outcome != RunState::Failed
             && let Err(error) = world.wave_done(phase, wave, last).await
         {
-            self.delete_hooks(delete_on_failure, world).await;
+            self.stop_hooks(&mut current, settings, world).await;
             self.set(
-                OperationPhase::Failed,
+                OperationPhase::Error,
                 format!("SyncWaveHook failed: {error}"),
             );
             return;
         }
         match outcome {
             RunState::Failed => {
-                // What was begun comes to its end before the failure is dealt with.
-                let running: Vec<&Task> = current.iter().filter(|task| task.is_running()).collect();
-                if !running.is_empty() {
-                    self.wait_for(&running, false);
+                let message = failure("one or more objects failed to apply", &current);
+                let mut running: Vec<&Task> =
+                    current.iter().filter(|task| task.is_running()).collect();
+                if running.is_empty() {
+                    if self.fail(&mut sync_fail, message, settings, world).await {
+                        self.delete_hooks(delete_on_failure, settings, world).await;
+                    }
                     return;
                 }
-                let message = failure("one or more objects failed to apply", &current);
-                self.fail(&mut sync_fail, delete_on_failure, message, settings, world)
-                    .await;
+                // What was begun comes to its end, while the hooks for failures run.
+                if !sync_fail.is_empty()
+                    && !self.fail(&mut sync_fail, message, settings, world).await
+                {
+                    running.extend(&sync_fail);
+                }
+                self.wait_for(&running, false, settings);
             }
             RunState::Successful if !anything_left => {
-                self.delete_hooks(delete_on_success, world).await;
+                self.delete_hooks(delete_on_success, settings, world).await;
                 self.set(
                     OperationPhase::Succeeded,
                     "successfully synced (all tasks run)",
@@ -456,22 +475,18 @@ impl SyncState {
             }
             RunState::Successful => {
                 let current: Vec<&Task> = current.iter().collect();
-                self.wait_for(&current, false);
+                self.wait_for(&current, false, settings);
             }
             RunState::Pending => {
-                if !self.waits_for_confirmation() {
-                    let deleted: Vec<&Task> = current
-                        .iter()
-                        .filter(|task| task.must_be_deleted_first())
-                        .collect();
-                    self.wait_for(&deleted, true);
-                }
+                let awaited: Vec<&Task> = current
+                    .iter()
+                    .filter(|task| {
+                        task.must_be_deleted_first() || task.is_prune() && task.is_pending()
+                    })
+                    .collect();
+                self.wait_for(&awaited, true, settings);
             }
         }
-    }
-
-    fn waits_for_confirmation(&self) -> bool {
-        self.message.starts_with("waiting for pruning confirmation")
     }
 
     /// Notes which hooks are about to be made, where a crash does not reach the note.
@@ -502,20 +517,14 @@ impl SyncState {
         }
     }
 
-    /// Runs the hooks that are there for failures, then ends the sync.
+    /// Runs the hooks that are there for failures; where none is left to run, ends the sync and returns `true`.
     async fn fail(
         &mut self,
         sync_fail: &mut [Task],
-        finished_hooks: Vec<Task>,
         message: String,
         settings: &SyncSettings,
         world: &dyn World,
-    ) {
-        if sync_fail.is_empty() {
-            self.delete_hooks(finished_hooks, world).await;
-            self.set(OperationPhase::Failed, message);
-            return;
-        }
+    ) -> bool {
         if sync_fail.iter().all(Task::is_completed) {
             let message = if sync_fail.iter().any(failed_to_sync) {
                 format!(
@@ -525,33 +534,34 @@ impl SyncState {
             } else {
                 message
             };
-            self.delete_hooks(finished_hooks, world).await;
             self.set(OperationPhase::Failed, message);
-            return;
+            return true;
         }
         if let Err(error) = self.begin_hooks(sync_fail, world).await {
             self.set(OperationPhase::Error, error);
-            return;
+            return false;
         }
         let mut pending: Vec<&mut Task> = sync_fail
             .iter_mut()
             .filter(|task| task.is_pending())
             .collect();
         self.run(&mut pending, settings, false, world).await;
-        let all: Vec<&Task> = sync_fail.iter().collect();
-        self.wait_for(&all, false);
+        self.begun.clear();
+        let begun: Vec<&Task> = pending.iter().map(|task| &**task).collect();
+        self.wait_for(&begun, false, settings);
+        false
     }
 
-    async fn delete_hooks(&mut self, hooks: Vec<Task>, world: &dyn World) {
-        let mut deleted: Vec<ObjectKey> = Vec::new();
+    async fn delete_hooks(&mut self, hooks: Vec<Task>, settings: &SyncSettings, world: &dyn World) {
         for mut task in hooks {
-            if deleted.contains(&task.key()) {
+            let Some(live) = task.live.clone() else {
                 continue;
-            }
-            deleted.push(task.key());
-            if let Some(live) = task.live.clone()
-                && let Err(error) = world.delete_hook(&live).await
-            {
+            };
+            if let Err(error) = world.delete_hook(&live, settings.propagation).await {
+                // It may have been carried out since it was looked at.
+                if let Some(result) = self.result(&task.key(), task.phase) {
+                    task.status = result.status;
+                }
                 let message = format!("failed to delete resource: {error}");
                 self.record(&mut task, None, Some(OperationPhase::Error), message);
             }
@@ -574,17 +584,20 @@ impl SyncState {
                 .iter_mut()
                 .filter(|t| t.is_hook() && t.is_pending() && t.live.is_some())
             {
-                if !self.remove_finalizer(task, world).await {
+                if !self.remove_finalizer(task, "failed", world).await {
                     state = RunState::Failed;
                 }
             }
         }
-        state = state.max(self.prune(tasks, settings, trying, world).await);
+        if state != RunState::Successful {
+            return state;
+        }
+        state = self.prune(tasks, settings, trying, world).await;
         if state != RunState::Successful {
             return state;
         }
         if !dry_run {
-            state = self.delete_before_creation(tasks, world).await;
+            state = self.delete_before_creation(tasks, settings, world).await;
             if state != RunState::Successful {
                 return state;
             }
@@ -616,24 +629,8 @@ impl SyncState {
         world: &dyn World,
     ) -> RunState {
         let dry_run = trying || settings.dry_run;
-        if !settings.prune_confirmed {
-            let waiting: Vec<&Task> = tasks
-                .iter()
-                .map(|task| &**task)
-                .filter(|task| task.is_prune() && asks_for_confirmation(task, settings))
-                .collect();
-            if let Some(first) = waiting.first() {
-                let more = match waiting.len() - 1 {
-                    0 => String::new(),
-                    more => format!(" and {more} more resources"),
-                };
-                let message = format!(
-                    "waiting for pruning confirmation of {}{more}",
-                    shown_key(first)
-                );
-                self.set(OperationPhase::Running, message);
-                return RunState::Pending;
-            }
+        if !settings.prune_confirmed && tasks.iter().any(|t| asks_for_confirmation(t, settings)) {
+            return RunState::Pending;
         }
         let requests = tasks
             .iter()
@@ -684,6 +681,7 @@ impl SyncState {
     async fn delete_before_creation(
         &mut self,
         tasks: &mut [&mut Task],
+        settings: &SyncSettings,
         world: &dyn World,
     ) -> RunState {
         let mut state = RunState::Successful;
@@ -692,9 +690,9 @@ impl SyncState {
                 .live
                 .clone()
                 .expect("it is deleted because it is there");
-            match world.delete_hook(&live).await {
+            match world.delete_hook(&live, settings.propagation).await {
                 Ok(true) => state = state.max(RunState::Pending),
-                Ok(false) => {}
+                Ok(false) => task.live = None,
                 Err(error) => {
                     state = RunState::Failed;
                     let message = format!("failed to delete resource: {error}");
@@ -747,70 +745,93 @@ impl SyncState {
 
     /// Stops the sync: hooks that run are deleted, the rest is left as it is.
     pub async fn terminate(&mut self, input: &SyncInput, world: &dyn World) {
+        self.released.clear();
         let (mut tasks, _) = self.tasks(input, world);
-        let mut clean = true;
-        for task in tasks.iter_mut().filter(|task| task.is_hook()) {
-            let Some(live) = task.live.clone() else {
-                continue;
-            };
-            if !self.remove_finalizer(task, world).await {
-                clean = false;
-                continue;
-            }
-            if !task.is_running() {
-                continue;
-            }
-            match world.health(&live) {
-                Err(error) => {
-                    clean = false;
-                    let message = format!("failed to get resource health: {error}");
-                    self.record(task, None, Some(OperationPhase::Error), message);
-                    continue;
-                }
-                Ok(health) => {
-                    let said = task.message.clone();
-                    let say = |text: String| if text.is_empty() { said.clone() } else { text };
-                    match health {
-                        None => {
-                            let message = format!("{} created", live.name());
-                            self.record(task, None, Some(OperationPhase::Succeeded), message);
-                        }
-                        Some((HealthStatus::Healthy, text)) => {
-                            self.record(task, None, Some(OperationPhase::Succeeded), say(text));
-                        }
-                        Some((HealthStatus::Degraded | HealthStatus::Unknown, text)) => {
-                            self.record(task, None, Some(OperationPhase::Failed), say(text));
-                        }
-                        Some(_) => match world.delete_hook(&live).await {
-                            Ok(_) => {
-                                self.record(task, None, Some(OperationPhase::Failed), "Terminated");
-                            }
-                            Err(error) => {
-                                clean = false;
-                                let message = format!("failed to delete resource: {error}");
-                                self.record(task, None, Some(OperationPhase::Error), message);
-                            }
-                        },
-                    }
-                }
-            }
+        for task in tasks.iter_mut().filter(|t| t.is_hook() && t.is_completed()) {
+            self.remove_finalizer(task, "Failed", world).await;
         }
-        let finished: Vec<Task> = tasks
-            .into_iter()
-            .filter(|task| {
-                task.is_completed()
-                    && task.live.is_some()
-                    && task.message != "Terminated"
-                    && task.deletes_hook(HookDeletePolicy::HookFailed)
-            })
-            .collect();
-        self.delete_hooks(finished, world).await;
-        if clean {
+        if self.stop_hooks(&mut tasks, &input.settings, world).await {
             self.set(OperationPhase::Failed, "Operation terminated");
         } else {
             self.set(OperationPhase::Error, "Operation termination had errors");
         }
+        self.released.clear();
     }
+
+    /// Stops the hooks among tasks that run; returns whether all went well. One that has come to its end meanwhile
+    /// keeps its result.
+    async fn stop_hooks(
+        &mut self,
+        tasks: &mut [Task],
+        settings: &SyncSettings,
+        world: &dyn World,
+    ) -> bool {
+        let mut clean = true;
+        for task in tasks.iter_mut().filter(|t| t.is_hook() && t.is_running()) {
+            if task.live.is_none() {
+                match world.get(&task.key()).await {
+                    Ok(live) => task.live = live,
+                    Err(error) => {
+                        clean = false;
+                        let message = format!("Failed to get live resource: {error}");
+                        self.record(task, None, Some(OperationPhase::Error), message);
+                        continue;
+                    }
+                }
+            }
+            let Some(live) = task.live.clone() else {
+                self.record(task, None, Some(OperationPhase::Succeeded), "Terminated");
+                continue;
+            };
+            let outcome = outcome_of_hook(&live, world);
+            if let Err(error) = &outcome {
+                let message = format!("Failed to get hook health: {error}");
+                self.record(task, None, Some(OperationPhase::Error), message);
+            }
+            if !self.remove_finalizer(task, "Failed", world).await {
+                clean = false;
+                continue;
+            }
+            let ended = outcome.ok().filter(|(state, _)| state.is_completed());
+            if (ended.is_none() || task.deletes_hook(HookDeletePolicy::HookFailed))
+                && let Err(error) = world.delete_hook(&live, settings.propagation).await
+            {
+                clean = false;
+                let message = format!("Failed to delete: {error}");
+                self.record(task, None, Some(OperationPhase::Failed), message);
+                continue;
+            }
+            match ended {
+                Some((state, message)) => self.record(task, None, Some(state), message),
+                None if task.state == Some(OperationPhase::Error) => {}
+                None => self.record(task, None, Some(OperationPhase::Failed), "Terminated"),
+            }
+        }
+        clean
+    }
+}
+
+/// Tells how far a hook has come: by its health, where it has any.
+fn outcome_of_hook(live: &Object, world: &dyn World) -> Result<(OperationPhase, String), String> {
+    let health = world
+        .health(live)
+        .map_err(|error| format!("failed to get resource health: {error}"))?;
+    Ok(match health {
+        None | Some((HealthStatus::Missing, _)) => (
+            OperationPhase::Succeeded,
+            format!("{} created", live.name()),
+        ),
+        Some((HealthStatus::Healthy, message)) => (OperationPhase::Succeeded, message),
+        Some((HealthStatus::Degraded | HealthStatus::Unknown, message)) => {
+            (OperationPhase::Failed, message)
+        }
+        // Somebody deleted it: it comes to no end any more, and its finalizer would keep it for ever.
+        Some((HealthStatus::Progressing | HealthStatus::Suspended, _)) if live.is_deleting() => {
+            let message = format!("{} was deleted before it came to its end", live.name());
+            (OperationPhase::Failed, message)
+        }
+        Some((_, message)) => (OperationPhase::Running, message),
+    })
 }
 
 /// Leaves the middle out of a long text: API servers write whole objects between what is wrong and why.
@@ -838,9 +859,11 @@ fn differs(task: &Task) -> bool {
 }
 
 fn asks_for_confirmation(task: &Task, settings: &SyncSettings) -> bool {
-    task.live
-        .as_ref()
-        .is_some_and(|live| prune_option(live, settings) == "confirm")
+    task.is_prune()
+        && task
+            .live
+            .as_ref()
+            .is_some_and(|live| prune_option(live, settings) == "confirm")
 }
 
 /// Decides how an object is written, by the settings and the annotations of both sides.
@@ -868,7 +891,9 @@ fn write_request(task: &Task, settings: &SyncSettings, dry_run: bool) -> WriteRe
     WriteRequest {
         mode,
         dry_run,
-        force: mode != WriteMode::Create && (settings.force || either("Force")),
+        // What is updated in place takes all its children along if it is made anew.
+        force: matches!(mode, WriteMode::Apply | WriteMode::Replace)
+            && (settings.force || either("Force")),
         server_side,
         keep_client_side: settings.keep_client_side,
         validate: matches!(mode, WriteMode::Replace | WriteMode::Update)
@@ -882,17 +907,27 @@ fn shown_key(task: &Task) -> String {
     format!("{}/{}/{}", object.group(), object.kind(), object.name())
 }
 
-fn waiting_for(tasks: &[&Task], deletion: bool) -> String {
-    let Some(first) = tasks.iter().find(|task| task.is_hook()).or(tasks.first()) else {
+fn waiting_for(tasks: &[&Task], deletion: bool, settings: &SyncSettings) -> String {
+    let mut of_all = tasks.iter().copied();
+    let Some(first) = of_all
+        .find(|task| task.is_hook())
+        .or(tasks.first().copied())
+    else {
         return String::new();
     };
-    let what = match (deletion, first.is_hook()) {
-        (true, true) => "deletion of hook",
-        (true, false) => "deletion of",
-        (false, true) => "completion of hook",
-        (false, false) => "healthy state of",
+    let asking: Vec<&Task> = tasks
+        .iter()
+        .copied()
+        .filter(|task| !settings.prune_confirmed && asks_for_confirmation(task, settings))
+        .collect();
+    let (what, first, count) = match (asking.first().copied(), deletion, first.is_hook()) {
+        (Some(asking_first), ..) => ("pruning confirmation of", asking_first, asking.len()),
+        (None, true, true) => ("deletion of hook", first, tasks.len()),
+        (None, true, false) => ("deletion of", first, tasks.len()),
+        (None, false, true) => ("completion of hook", first, tasks.len()),
+        (None, false, false) => ("healthy state of", first, tasks.len()),
     };
-    let more = match tasks.len() - 1 {
+    let more = match count - 1 {
         0 => String::new(),
         more if tasks.iter().all(|task| task.is_hook()) => format!(" and {more} more hooks"),
         more => format!(" and {more} more resources"),

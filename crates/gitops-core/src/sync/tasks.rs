@@ -2,10 +2,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use gitops_manifest::{Map, Object, ObjectKey, Str, Value};
 
-use super::order::{defined_kind, mirror_prune_waves, prune_last};
+use super::order::{defined_kind, mirror_prune_waves, prune_last, sort_tasks_of};
 use super::{
     HOOK_FINALIZER, HookDeletePolicy, Hooks, Pair, SyncInput, SyncPhase, SyncSettings, SyncState,
-    TaskResult, World, has_option, object_options, sort_tasks, wave_of,
+    TaskResult, World, has_option, object_options, wave_of,
 };
 use crate::application::{OperationPhase, ResultCode};
 
@@ -27,8 +27,6 @@ pub struct Task {
     pub hook: Option<Hooks>,
     /// Whether the object cannot be tried out beforehand, as its kind is not known yet.
     pub skip_dry_run: bool,
-    /// Whether this makes the destination namespace.
-    pub creates_namespace: bool,
     /// What became of it: in this sync, so far.
     pub status: Option<ResultCode>,
     /// How far it has come; absent while it is pending.
@@ -57,7 +55,6 @@ impl Task {
             out_of_sync: true,
             hook: None,
             skip_dry_run: false,
-            creates_namespace: false,
             status: None,
             state: None,
             message: String::new(),
@@ -126,11 +123,11 @@ impl Task {
     }
 }
 
-/// What a sync is about: the pairs of objects, and the hooks with the live objects of theirs.
+/// What a sync does.
 pub(super) struct Built {
     pub(super) tasks: Vec<Task>,
-    /// The distinct complaints about tasks that cannot be carried out, sorted.
-    pub(super) invalid: Vec<String>,
+    /// What is said of tasks that cannot be carried out.
+    pub(super) complaints: Vec<TaskResult>,
 }
 
 /// Builds all tasks from what is desired and what is there, and lays the recorded results over them.
@@ -147,12 +144,13 @@ pub(super) fn build(input: &SyncInput, state: &SyncState, world: &dyn World) -> 
     }
     if !settings.skip_hooks && !settings.is_selective() {
         for (object, live) in hooks {
-            push_hook(&mut tasks, settings, object, live.as_ref(), pairs);
+            push_hook(&mut tasks, settings, object, live.as_ref());
         }
     }
     default_namespaces(&mut tasks, settings, world);
+    find_named_hooks(&mut tasks, pairs);
     push_namespace(&mut tasks, input);
-    let invalid = validate(&mut tasks, settings, state, world);
+    let complaints = validate(&mut tasks, input, world);
     mirror_prune_waves(&mut tasks);
     prune_last(&mut tasks, |task| {
         settings.prune_last
@@ -161,19 +159,23 @@ pub(super) fn build(input: &SyncInput, state: &SyncState, world: &dyn World) -> 
                 .as_ref()
                 .is_some_and(|live| has_option(live, "PruneLast", "true"))
     });
-    sort_tasks(&mut tasks);
+    sort_tasks_of(&mut tasks, &settings.namespace);
     for task in &mut tasks {
-        if let Some(result) = state.result(&task.key(), task.phase) {
+        let (key, phase) = (task.key(), task.phase);
+        let complaint = complaints
+            .iter()
+            .find(|complaint| complaint.key == key && complaint.phase == phase);
+        if let Some(result) = complaint.or_else(|| state.result(&key, phase)) {
             task.status = result.status;
             task.state = result.state;
             task.message.clone_from(&result.message);
-        } else if task.is_hook() && state.was_begun(&task.key(), task.phase, task.live.as_ref()) {
+        } else if task.is_hook() && state.was_begun(&key, phase, task.live.as_ref()) {
             // The hook was made and the note of it was lost: it must not be made again.
             task.status = Some(ResultCode::Synced);
             task.state = Some(OperationPhase::Running);
         }
     }
-    Built { tasks, invalid }
+    Built { tasks, complaints }
 }
 
 fn push_pair(tasks: &mut Vec<Task>, settings: &SyncSettings, pair: &Pair) {
@@ -187,11 +189,8 @@ fn push_pair(tasks: &mut Vec<Task>, settings: &SyncSettings, pair: &Pair) {
             .or(pair.live.as_ref())
             .expect("a pair is not empty"),
     );
-    if hooks.skip && pair.desired.is_some() {
-        return;
-    }
-    // A hook that is left over in the cluster is never pruned.
-    if hooks.is_hook {
+    // What is marked to be skipped is left alone, and a hook that is left over in the cluster is never pruned.
+    if hooks.skip || hooks.is_hook {
         return;
     }
     let mut task = Task::new(SyncPhase::Sync, pair.desired.clone(), pair.live.clone());
@@ -204,7 +203,6 @@ fn push_hook(
     settings: &SyncSettings,
     object: &Object,
     live: Option<&Object>,
-    pairs: &[Pair],
 ) {
     let hooks = Hooks::of(object);
     for phase in hooks.phases() {
@@ -220,16 +218,7 @@ fn push_hook(
             desired.metadata_mut().insert("name", name);
         }
         add_finalizer(&mut desired);
-        let live = live
-            .or_else(|| {
-                let key = desired.key();
-                pairs
-                    .iter()
-                    .filter_map(|pair| pair.live.as_ref())
-                    .find(|live| live.key() == key)
-            })
-            .cloned();
-        let mut task = Task::new(phase, Some(desired), live);
+        let mut task = Task::new(phase, Some(desired), live.cloned());
         task.hook = Some(hooks.clone());
         tasks.push(task);
     }
@@ -249,6 +238,21 @@ fn in_a_name(revision: &str) -> String {
         _ => '-',
     };
     revision.chars().take(length).map(permitted).collect()
+}
+
+/// Finds the live objects of hooks that got their names only here.
+fn find_named_hooks(tasks: &mut [Task], pairs: &[Pair]) {
+    for task in tasks
+        .iter_mut()
+        .filter(|task| task.is_hook() && task.live.is_none())
+    {
+        let key = task.key();
+        task.live = pairs
+            .iter()
+            .filter_map(|pair| pair.live.as_ref())
+            .find(|live| live.key() == key)
+            .cloned();
+    }
 }
 
 fn add_finalizer(object: &mut Object) {
@@ -282,17 +286,14 @@ fn push_namespace(tasks: &mut Vec<Task>, input: &SyncInput) {
     if !settings.create_namespace || settings.namespace.is_empty() {
         return;
     }
-    let is_it = |object: &Object| {
-        object.kind() == "Namespace"
-            && object.group().is_empty()
-            && object.name() == &*settings.namespace
-    };
-    // The desired objects may bring the namespace along; then it is made first, but with its own content.
-    for task in tasks.iter_mut() {
-        if !task.is_hook() && task.desired.as_ref().is_some_and(is_it) {
-            task.creates_namespace = task.live.is_none();
-            return;
-        }
+    // The desired objects may bring the namespace along, with its own content. Hooks do not count.
+    let is_it = |object: &Object| is_namespace(object, &settings.namespace);
+    if input
+        .pairs
+        .iter()
+        .any(|pair| pair.desired.as_ref().is_some_and(is_it))
+    {
+        return;
     }
     let live = input.namespace.clone();
     let managed = settings.namespace_metadata.as_ref();
@@ -328,23 +329,24 @@ fn push_namespace(tasks: &mut Vec<Task>, input: &SyncInput) {
     .expect("apiVersion and kind are there");
     let mut task = Task::new(SyncPhase::PreSync, Some(object), live);
     task.wave = 0;
-    task.creates_namespace = true;
     tasks.push(task);
 }
 
+/// Whether an object is the namespace of that name.
+pub(super) fn is_namespace(object: &Object, name: &str) -> bool {
+    object.kind() == "Namespace" && object.group().is_empty() && object.name() == name
+}
+
 /// Checks that every kind is served and every object permitted.
-fn validate(
-    tasks: &mut [Task],
-    settings: &SyncSettings,
-    state: &SyncState,
-    world: &dyn World,
-) -> Vec<String> {
-    let defined: BTreeSet<String> = tasks
-        .iter()
-        .filter_map(|task| defined_kind(task.desired.as_ref()?))
+fn validate(tasks: &mut [Task], input: &SyncInput, world: &dyn World) -> Vec<TaskResult> {
+    let settings = &input.settings;
+    let desired = input.pairs.iter().filter_map(|pair| pair.desired.as_ref());
+    let defined: BTreeSet<String> = desired
+        .chain(input.hooks.iter().map(|(hook, _)| hook))
+        .filter_map(defined_kind)
         .collect();
     let mut kinds = HashMap::new();
-    let mut complaints = BTreeSet::new();
+    let mut complaints = Vec::new();
     for task in tasks {
         let object = task.object();
         let gvk = object.gvk();
@@ -352,29 +354,25 @@ fn validate(
         let complaint = match kind {
             Ok(Some(kind)) => world.permit(object, kind).err(),
             Ok(None) => {
-                let tolerated = task.desired.as_ref().is_some_and(|desired| {
-                    settings.skip_dry_run_on_missing
-                        || has_option(desired, "SkipDryRunOnMissingResource", "true")
-                        || defined.contains(&format!("{}/{}", gvk.group, gvk.kind))
-                });
-                if tolerated || task.live.is_some() && task.desired.is_none() {
-                    task.skip_dry_run = true;
-                    None
-                } else {
-                    Some(format!("the cluster does not know kind {gvk}"))
-                }
+                let tolerated = settings.skip_dry_run_on_missing
+                    || defined.contains(&format!("{}/{}", gvk.group, gvk.kind))
+                    || task.desired.as_ref().is_none_or(|desired| {
+                        has_option(desired, "SkipDryRunOnMissingResource", "true")
+                    });
+                task.skip_dry_run = tolerated;
+                (!tolerated).then(|| world.unknown_kind(&gvk))
             }
             Err(error) => Some(error.clone()),
         };
-        if let Some(complaint) = complaint
-            && state.result(&task.key(), task.phase).is_none()
-        {
-            task.status = Some(ResultCode::SyncFailed);
-            task.message.clone_from(&complaint);
-            complaints.insert(complaint);
+        if let Some(complaint) = complaint {
+            complaints.push(TaskResult {
+                status: Some(ResultCode::SyncFailed),
+                message: complaint,
+                ..result_of(task)
+            });
         }
     }
-    complaints.into_iter().collect()
+    complaints
 }
 
 /// Returns the value of `Prune` for an object: its own, else that of the application.

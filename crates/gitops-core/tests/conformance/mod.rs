@@ -6,7 +6,7 @@ mod hooks;
 mod order;
 mod project;
 mod rbac;
-mod scenarios;
+pub(crate) mod scenarios;
 mod tracking;
 mod windows;
 
