@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, Either, select};
 use gitops::application::Application;
+use gitops::kube::ClusterSecret;
 use gitops::manifest::{GroupKind, Object, ObjectKey, Str, Value};
 use gitops::project::Cluster;
 use gitops::{
@@ -26,6 +27,9 @@ use crate::settings::Settings;
 use crate::status::key_of;
 use crate::webhook::{self, Push, WebhookError};
 use crate::writer::Writer;
+
+/// How long it takes until a cluster that could not be connected to is tried again.
+const CONNECT_AGAIN: Duration = Duration::from_secs(30);
 
 /// Connects to the cluster that a Secret describes.
 pub type Connect =
@@ -130,6 +134,15 @@ pub enum Ended {
     Stopped,
     /// Settings were changed that it has to begin anew with.
     SettingsChanged,
+}
+
+/// The Secrets of clusters that were taken up.
+#[derive(Default)]
+struct Clusters {
+    /// Those that are connected to, with the address of the server.
+    known: BTreeMap<String, (Object, String)>,
+    /// Those that are not, with the address and the reason.
+    refused: BTreeMap<String, (String, String)>,
 }
 
 /// A controller.
@@ -367,7 +380,7 @@ impl Controller {
 
     /// Takes over changes of settings until the engine has to be made anew.
     async fn follow_settings(&self) {
-        let mut clusters: BTreeMap<String, (Object, String)> = BTreeMap::new();
+        let mut clusters = Clusters::default();
         loop {
             let settings = Arc::new(read_settings(&self.config));
             for complaint in &settings.complaints {
@@ -377,25 +390,42 @@ impl Controller {
                 tracing::info!("settings were changed; beginning anew");
                 return;
             }
-            self.take_clusters(&settings, &mut clusters).await;
+            let failed = self.take_clusters(&settings, &mut clusters).await;
             *self
                 .settings
                 .write()
                 .unwrap_or_else(std::sync::PoisonError::into_inner) = settings;
-            if self.config.changed().await.is_err() {
-                self.parts.clock.sleep(Duration::from_secs(5)).await;
+            let changed = pin!(self.config.changed());
+            if failed {
+                // A command may have failed, or have had no network: it is tried again.
+                let wait = self.parts.clock.sleep(CONNECT_AGAIN);
+                match select(changed, wait).await {
+                    Either::Left((Err(_), _)) => {}
+                    _ => continue,
+                }
+            } else if changed.await.is_ok() {
+                continue;
             }
+            self.parts.clock.sleep(Duration::from_secs(5)).await;
         }
     }
 
+    /// Connects to the clusters of Secrets. Tells whether that failed with any.
     async fn take_clusters(
         &self,
         settings: &Settings,
-        known: &mut BTreeMap<String, (Object, String)>,
-    ) {
+        Clusters { known, refused }: &mut Clusters,
+    ) -> bool {
         let Some(connect) = &self.parts.connect else {
-            return;
+            return false;
         };
+        refused.retain(|name, (server, _)| {
+            let stays = settings.clusters.contains_key(name);
+            if !stays {
+                self.engine.remove_cluster(server);
+            }
+            stays
+        });
         let gone: Vec<String> = known
             .keys()
             .filter(|name| !settings.clusters.contains_key(*name))
@@ -415,6 +445,7 @@ impl Controller {
             }
             match connect(secret.clone()).await {
                 Ok((cluster, target)) => {
+                    refused.remove(name);
                     let server = cluster.server.to_string();
                     if let Some((_, before)) =
                         known.insert(name.clone(), (secret.clone(), server.clone()))
@@ -425,10 +456,25 @@ impl Controller {
                     self.engine.add_cluster(cluster, target);
                 }
                 Err(reason) => {
-                    tracing::warn!(secret = name, reason, "the cluster cannot be connected to");
+                    let described = ClusterSecret::parse(secret).ok();
+                    let server = described
+                        .as_ref()
+                        .map(|described| described.server.to_string());
+                    let told = (server.unwrap_or_default(), reason.clone());
+                    if refused.insert(name.clone(), told.clone()) != Some(told) {
+                        tracing::warn!(secret = name, reason, "the cluster cannot be connected to");
+                    }
+                    if let Some(described) = described {
+                        let cluster = Cluster {
+                            server: described.server,
+                            name: described.name,
+                        };
+                        self.engine.note_unconnected(cluster, reason);
+                    }
                 }
             }
         }
+        !refused.is_empty()
     }
 
     /// Takes a webhook. `header` gives a header by its name in small letters.

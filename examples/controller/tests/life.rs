@@ -1,11 +1,15 @@
 //! Status, requests of objects, Events, metrics.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use gitops::manifest::{Object, ObjectKey, Value};
 use gitops::memory::Operation;
+use gitops::project::Cluster;
 use gitops::{Clock, DeleteOptions, LOCAL_SERVER, Propagation, Target};
-use gitops_controller::ControllerOptions;
+use gitops_controller::{Controller, ControllerOptions};
 use serde_json::json;
 
 use crate::world::{REPO, World, config};
@@ -460,6 +464,60 @@ fn a_sync_of_what_is_gone_from_the_source_does_not_hang_where_it_was_left() {
             message.contains("the sync of revision 0123456789012345678901234567890123456789 was interrupted and cannot go on")
         }), "{:?}", w.events("web"));
         assert_eq!(w.value("web").as_deref(), Some("one"));
+    });
+}
+
+#[test]
+fn a_cluster_that_cannot_be_connected_to_is_told_of_and_tried_again() {
+    let world = World::new(&["web"]);
+    let w = world.clone();
+    let elsewhere = gitops::memory::MemoryTarget::new(Arc::new(world.clock.clone()));
+    let there = elsewhere.clone();
+    let works = Arc::new(AtomicBool::new(false));
+    let connects = Arc::clone(&works);
+    world.clock.run(async {
+        let mut parts = world.parts();
+        parts.connect = Some(Arc::new(move |_| {
+            let result = if connects.load(Ordering::Acquire) {
+                let cluster = Cluster {
+                    server: "https://eu.example.com".into(),
+                    name: "eu".into(),
+                };
+                Ok((cluster, Arc::new(there.clone()) as Arc<dyn Target>))
+            } else {
+                Err("the command \"aws\" has no network".to_owned())
+            };
+            std::future::ready(result).boxed()
+        }));
+        let secret = json!({
+            "apiVersion": "v1", "kind": "Secret",
+            "metadata": {"name": "eu", "namespace": "argocd", "labels": {"argocd.argoproj.io/secret-type": "cluster"}},
+            "stringData": {"name": "eu", "server": "https://eu.example.com"},
+        });
+        w.create(&Object::try_from(secret).unwrap()).await;
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}});
+        let options = gitops::ApplyOptions::server_side("kubectl");
+        elsewhere.apply(&Object::try_from(namespace).unwrap(), &options).await.unwrap();
+        let controller = Controller::new(parts, ControllerOptions::default()).await.unwrap();
+        let story = async {
+            w.application("web", true).await;
+            w.edit("web", |object| {
+                let spec = object.as_map_mut().entry_object("spec");
+                spec.insert("destination", Value::from(json!({"name": "eu", "namespace": "shop"})));
+            });
+            w.until("it is said why", || {
+                let conditions = w.app("web").at(&["status", "conditions"]).map(Value::to_json);
+                conditions.is_some_and(|said| {
+                    said.contains("cluster eu (https://eu.example.com) cannot be connected to: the command \\\"aws\\\" has no network")
+                })
+            })
+            .await;
+            works.store(true, Ordering::Release);
+            w.until("synced", || w.is_good("web")).await;
+            let key = ObjectKey::new("", "ConfigMap", "shop", "web");
+            assert!(elsewhere.object(&key).is_some());
+        };
+        controller.run(story).await.unwrap();
     });
 }
 

@@ -66,7 +66,7 @@ impl World {
         self.target.apply(object, &options).await.unwrap().object
     }
 
-    pub(crate) async fn controller(&self, options: ControllerOptions) -> Controller {
+    pub(crate) fn parts(&self) -> Parts {
         let sources = Sources::new()
             .with(Arc::new(self.charts.clone()))
             .with(Arc::new(self.source.clone()));
@@ -79,7 +79,11 @@ impl World {
         parts.renderers = vec![Arc::new(
             HelmRenderer::new(1).with_clock(self.clock.clone()),
         )];
-        Controller::new(parts, options).await.unwrap()
+        parts
+    }
+
+    pub(crate) async fn controller(&self, options: ControllerOptions) -> Controller {
+        Controller::new(self.parts(), options).await.unwrap()
     }
 
     /// Runs a story beside a controller, then stops that.

@@ -271,11 +271,43 @@ impl Engine {
                 None => clusters.push(Arc::clone(&connection)),
             }
         }
+        self.forget_unconnected(&connection.cluster.server);
         self.clusters_changed(&connection.cluster);
+    }
+
+    /// Notes that a cluster cannot be connected to, for the applications that are to be there. One that is connected
+    /// already stays.
+    pub fn note_unconnected(&self, cluster: Cluster, reason: impl Into<String>) {
+        if self
+            .clusters()
+            .iter()
+            .any(|c| c.cluster.server == cluster.server)
+        {
+            return;
+        }
+        let noted = (cluster.clone(), reason.into());
+        {
+            let unconnected = self.unconnected.write();
+            let mut unconnected = unconnected.unwrap_or_else(PoisonError::into_inner);
+            if unconnected.contains(&noted) {
+                return;
+            }
+            unconnected.retain(|(known, _)| known.server != cluster.server);
+            unconnected.push(noted);
+        }
+        self.touch_destination(&cluster);
+        self.bell.notify_one();
+    }
+
+    fn forget_unconnected(&self, server: &str) {
+        let unconnected = self.unconnected.write();
+        let mut unconnected = unconnected.unwrap_or_else(PoisonError::into_inner);
+        unconnected.retain(|(known, _)| *known.server != *server);
     }
 
     /// Lets go of a cluster. What is there stays as it is.
     pub fn remove_cluster(&self, server: &str) {
+        self.forget_unconnected(server);
         let removed = {
             let mut clusters = self
                 .clusters

@@ -339,6 +339,7 @@ impl EngineBuilder {
             clock: self.clock,
             renderers: self.renderers.into(),
             clusters: RwLock::new(clusters),
+            unconnected: RwLock::default(),
             observers: self.observers,
             renders: Arc::default(),
             rendering: tokio::sync::Semaphore::new(self.options.parallel_renders.max(1)),
@@ -445,6 +446,8 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     renderers: Arc<[Arc<dyn Renderer>]>,
     clusters: RwLock<Vec<Arc<ClusterConnection>>>,
+    /// Clusters that there are and that nobody could connect to, with the reasons.
+    unconnected: RwLock<Vec<(Cluster, String)>>,
     observers: Observers,
     options: EngineOptions,
     renders: Arc<render::RenderCache>,
@@ -637,6 +640,19 @@ impl Engine {
             (true, false) => clusters.iter().find(|c| *c.cluster.name == **name),
         };
         found.cloned().ok_or_else(|| {
+            let unconnected = self.unconnected.read();
+            let unconnected = unconnected.unwrap_or_else(PoisonError::into_inner);
+            let meant = |cluster: &Cluster| match &**server {
+                "" => *cluster.name == **name,
+                server => *cluster.server == *server,
+            };
+            if let Some((cluster, reason)) = unconnected.iter().find(|(cluster, _)| meant(cluster))
+            {
+                return format!(
+                    "cluster {} ({}) cannot be connected to: {reason}",
+                    cluster.name, cluster.server
+                );
+            }
             let (wanted, what) = match &**server {
                 "" => (name, "with the name"),
                 _ => (server, "at"),
