@@ -469,7 +469,7 @@ impl Controller {
                             server: described.server,
                             name: described.name,
                         };
-                        self.engine.note_unconnected(cluster, reason);
+                        self.engine.note_unconnected(&cluster, reason);
                     }
                 }
             }

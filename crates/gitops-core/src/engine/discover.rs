@@ -277,12 +277,9 @@ impl Engine {
 
     /// Notes that a cluster cannot be connected to, for the applications that are to be there. One that is connected
     /// already stays.
-    pub fn note_unconnected(&self, cluster: Cluster, reason: impl Into<String>) {
-        if self
-            .clusters()
-            .iter()
-            .any(|c| c.cluster.server == cluster.server)
-        {
+    pub fn note_unconnected(&self, cluster: &Cluster, reason: impl Into<String>) {
+        let is_it = |known: &Cluster| known.server == cluster.server;
+        if self.clusters().iter().any(|c| is_it(&c.cluster)) {
             return;
         }
         let noted = (cluster.clone(), reason.into());
@@ -292,10 +289,10 @@ impl Engine {
             if unconnected.contains(&noted) {
                 return;
             }
-            unconnected.retain(|(known, _)| known.server != cluster.server);
+            unconnected.retain(|(known, _)| !is_it(known));
             unconnected.push(noted);
         }
-        self.touch_destination(&cluster);
+        self.touch_destination(cluster);
         self.bell.notify_one();
     }
 
