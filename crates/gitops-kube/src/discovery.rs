@@ -231,8 +231,10 @@ impl Discoverer {
                 let mut news = false;
                 for gvk in defined.missing(&catalog.discovery) {
                     news = true;
-                    if defined.established {
+                    if defined.comes {
                         state.expected.insert(gvk, Instant::now() + APPEARS_WITHIN);
+                    } else {
+                        state.expected.remove(&gvk);
                     }
                 }
                 if !news && !defined.has_surplus(&catalog.discovery) {
@@ -290,7 +292,8 @@ pub(crate) fn definers() -> [GroupKind; 2] {
 struct Defined {
     kind: GroupKind,
     versions: Vec<Str>,
-    established: bool,
+    /// Whether its kind is served, or will be in a moment.
+    comes: bool,
 }
 
 impl Defined {
@@ -299,10 +302,10 @@ impl Defined {
         let conditions = object
             .at(&["status", "conditions"])
             .and_then(Value::as_array);
-        let established = conditions.into_iter().flatten().any(|condition| {
-            condition["type"].as_str() == Some("Established")
-                && condition["status"].as_str() == Some("True")
-        });
+        let mut conditions = conditions.into_iter().flatten();
+        let established = conditions.find(|c| c["type"].as_str() == Some("Established"));
+        // One that was made just now has no conditions yet: what it defines may be written right behind it.
+        let comes = established.is_none_or(|c| c["status"].as_str() == Some("True"));
         let versions = object.at(&["spec", "versions"]).and_then(Value::as_array);
         Some(Self {
             kind: GroupKind {
@@ -315,7 +318,7 @@ impl Defined {
                 .filter(|version| version["served"].as_bool() == Some(true))
                 .filter_map(|version| version["name"].as_str().map(Str::from))
                 .collect(),
-            established: established && !object.is_deleting(),
+            comes: comes && !object.is_deleting(),
         })
     }
 

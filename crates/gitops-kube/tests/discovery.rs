@@ -167,6 +167,27 @@ async fn a_kind_that_is_not_known_is_looked_for_but_not_all_the_time() {
 
 #[tokio::test(start_paused = true)]
 async fn a_definition_that_says_its_kind_is_served_is_believed() {
+    believes(
+        &json!({"conditions": [{"type": "Established", "status": "True"}]}),
+        true,
+    )
+    .await;
+}
+
+/// An API server answers before it has looked whether the names are free; what is defined often follows at once.
+#[tokio::test(start_paused = true)]
+async fn a_definition_that_was_made_just_now_is_believed() {
+    believes(&json!({"conditions": null, "storedVersions": ["v1"]}), true).await;
+    believes(&json!({}), true).await;
+    believes(
+        &json!({"conditions": [{"type": "Established", "status": "False"}]}),
+        false,
+    )
+    .await;
+}
+
+async fn believes(status: &serde_json::Value, believed: bool) {
+    let status = status.clone();
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
     let (target, _) = target(KubeOptions::default(), move |seen| {
@@ -199,7 +220,7 @@ async fn a_definition_that_says_its_kind_is_served_is_believed() {
                     "metadata": {"name": "probes.example.com"},
                     "spec": {"group": "example.com", "names": {"kind": "Probe", "plural": "probes"},
                         "versions": [{"name": "v1", "served": true}, {"name": "v0", "served": false}]},
-                    "status": {"conditions": [{"type": "Established", "status": "True"}]},
+                    "status": status,
                 }))
             }
             _ => usual_kinds(seen).unwrap(),
@@ -214,7 +235,8 @@ async fn a_definition_that_says_its_kind_is_served_is_believed() {
         "probes.example.com",
     );
     target.get(&definition).await.unwrap().unwrap();
-    assert!(target.discover().await.unwrap().preferred(&kind).is_some());
+    let known = target.discover().await.unwrap();
+    assert_eq!(known.preferred(&kind).is_some(), believed);
 }
 
 #[tokio::test(start_paused = true)]
