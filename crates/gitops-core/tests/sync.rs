@@ -8,6 +8,7 @@ use crate::conformance::scenarios::Play;
 const OPTIONS: &str = "argocd.argoproj.io/sync-options";
 const FINALIZERS: [&str; 1] = [gitops_core::sync::HOOK_FINALIZER];
 
+#[allow(clippy::needless_pass_by_value, reason = "made on the spot")]
 fn object(kind: &str, name: &str, annotations: Json) -> Json {
     let api = match kind {
         "Job" => "batch/v1",
@@ -44,6 +45,7 @@ fn held(mut hook: Json) -> Json {
 
 /// Takes a sync of `targets` step by step; each step is what happens before, and what is done and said. What is only tried
 /// out is left aside.
+#[allow(clippy::needless_pass_by_value, reason = "made on the spot")]
 fn plays(options: Json, targets: &[Json], cluster: &[Json], steps: &[(Json, &[&str])]) {
     let case = json!({
         "namespace": "app", "revision": "0123456789abcdef", "startedAt": "2024-01-02T03:04:05Z",

@@ -441,7 +441,7 @@ fn parts_that_the_server_writes_empty_are_none() {
     // As an API server of 1.36 answers.
     let filled = slice(json!({"addresses": ["192.0.2.1"], "conditions": {}}));
     assert_eq!(modified(&bare, &applied(&filled, &bare)), (false, true));
-    assert_eq!(modified(&filled, &applied(&bare, &filled)).0, false);
+    assert!(!modified(&filled, &applied(&bare, &filled)).0);
     // A pointer tells nothing from empty.
     let hinted = slice(json!({"addresses": ["192.0.2.1"], "hints": {}}));
     assert!(modified(&bare, &applied(&hinted, &bare)).0);

@@ -190,9 +190,8 @@ async fn serve(run: &Run) -> Result<(), Box<dyn Error>> {
         options.lease = Some(lease);
     }
     let of_secrets = reading.clone();
-    let connect: Arc<Connect> = Arc::new(move |secret| {
-        connect(secret, pod.clone(), commands, of_secrets.clone()).boxed()
-    });
+    let connect: Arc<Connect> =
+        Arc::new(move |secret| connect(secret, pod.clone(), commands, of_secrets.clone()).boxed());
     let current: Arc<RwLock<Option<Arc<Controller>>>> = Arc::default();
     let listener = tokio::net::TcpListener::bind(run.listen)
         .await
@@ -378,11 +377,7 @@ async fn connect(
         .config_in(&pod, commands)
         .await
         .map_err(|error| told(&error))?;
-<<<<<<< HEAD
     let options = described.options(reading.options(&described.server));
-    let target = KubeTarget::connect(config, options).map_err(|error| told(&error))?;
-=======
-    let options = described.options(KubeOptions::default());
     // A command may be run for the credentials, which nobody else waits for.
     let connecting = tokio::task::spawn_blocking(move || KubeTarget::connect(config, options));
     let target = tokio::time::timeout(COMMAND_LIMIT, connecting)
@@ -396,7 +391,6 @@ async fn connect(
         })?
         .map_err(|error| error.to_string())?
         .map_err(|error| told(&error))?;
->>>>>>> bb40d38 (kube: a pod's access comes from its environment and folder, and logging in by commands is tested)
     let cluster = Cluster {
         server: described.server.clone(),
         name: described.name.clone(),

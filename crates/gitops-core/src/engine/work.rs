@@ -221,7 +221,7 @@ mod tests {
         work.push(id("a"));
         work.push(id("a"));
         work.push(id("b"));
-        assert_eq!(work.waiting(), 1);
+        assert_eq!(work.waiting(), 2);
         assert_eq!(work.pop(), Some(id("a")));
         work.push(id("a"));
         work.push(id("a"));
