@@ -152,6 +152,7 @@ impl Program {
         let values_type = values_type(self.helm);
         let templates = charts.compiled().get(&self.sources, self.helm)?;
         let mut files = Vec::with_capacity(self.sources.len());
+        let no_value = memchr::memmem::Finder::new(NO_VALUE);
         for source in &self.sources {
             if base_name(&source.name).starts_with('_') {
                 continue;
@@ -173,7 +174,7 @@ impl Program {
                 .execute(&source.name, data, render, &mut output)
                 .map_err(|error| execution_error(&source.name, error, self.helm))?;
             let mut text = output.into_string();
-            if text.contains(NO_VALUE) {
+            if no_value.find(text.as_bytes()).is_some() {
                 text = text.replace(NO_VALUE, "");
             }
             files.push(RenderedFile {

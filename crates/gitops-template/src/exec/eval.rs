@@ -20,15 +20,19 @@ impl Exec<'_> {
         else {
             return self.fail("not a pipeline");
         };
-        let mut value = None;
-        for command in tree.children(commands) {
-            let slot = self.command(dot, *command, value)?;
-            value = Some(match slot.value {
-                Value::Nil => Value::Missing,
-                value => value,
-            });
+        let Some((first, others)) = tree.children(commands).split_first() else {
+            return self.fail("not a pipeline");
+        };
+        let mut value = self.command(dot, *first, None)?.value;
+        for command in others {
+            if matches!(value, Value::Nil) {
+                value = Value::Missing;
+            }
+            value = self.command(dot, *command, Some(value))?.value;
         }
-        let value = value.unwrap_or_default();
+        if matches!(value, Value::Nil) {
+            value = Value::Missing;
+        }
         for variable in tree.children(variables) {
             let slot = Slot::plain(value.clone());
             if assigns {
@@ -52,7 +56,7 @@ impl Exec<'_> {
         match kind {
             NodeKind::Field(fields) => {
                 self.at = first;
-                return self.field_chain(dot, dot.clone(), first, fields, arguments, last);
+                return self.field_chain(dot, dot, first, fields, arguments, last);
             }
             NodeKind::Chain { node, fields } => {
                 return self.chain(dot, first, node, fields, arguments, last);
@@ -129,7 +133,7 @@ impl Exec<'_> {
             return self.fail(format!("indirection through explicit nil in {chain}"));
         }
         let receiver = self.operand(dot, node)?;
-        self.field_chain(dot, receiver, id, fields, arguments, last)
+        self.field_chain(dot, &receiver, id, fields, arguments, last)
     }
 
     fn variable(
@@ -147,7 +151,7 @@ impl Exec<'_> {
             self.not_a_function(arguments, last.as_ref())?;
             return Ok(slot);
         }
-        self.field_chain(dot, slot, id, fields, arguments, last)
+        self.field_chain(dot, &slot, id, fields, arguments, last)
     }
 
     fn find_variable(&self, name: u32) -> Result<Slot> {
@@ -190,7 +194,7 @@ impl Exec<'_> {
         let one = [id];
         match self.tree.node(id).kind {
             NodeKind::Dot => Ok(dot.clone()),
-            NodeKind::Field(fields) => self.field_chain(dot, dot.clone(), id, fields, &one, None),
+            NodeKind::Field(fields) => self.field_chain(dot, dot, id, fields, &one, None),
             NodeKind::Variable { name, fields } => self.variable(dot, id, name, fields, &[], None),
             NodeKind::Pipe { .. } => crate::stack::grow(|| self.pipeline(dot, id)).map(Slot::plain),
             NodeKind::Function(function) => self.function(dot, id, function, id, &[], None),

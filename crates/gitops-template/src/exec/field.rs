@@ -12,7 +12,7 @@ impl Exec<'_> {
     pub(super) fn field_chain(
         &mut self,
         dot: &Slot,
-        mut receiver: Slot,
+        receiver: &Slot,
         node: NodeId,
         fields: Span,
         arguments: &[NodeId],
@@ -20,13 +20,48 @@ impl Exec<'_> {
     ) -> Result<Slot> {
         let tree = self.tree;
         let Some((final_name, names)) = tree.names(fields).split_last() else {
-            return Ok(receiver);
+            return Ok(receiver.clone());
         };
+        let mut reached = None;
         for name in names {
-            receiver = self.field(dot, tree.name(*name), node, &[], None, &receiver)?;
+            let receiver = reached.as_ref().unwrap_or(receiver);
+            let name = tree.name(*name);
+            reached = Some(match self.entry(name, receiver) {
+                Some(slot) => slot,
+                None => self.field(dot, name, node, &[], None, receiver)?,
+            });
         }
+        let receiver = reached.as_ref().unwrap_or(receiver);
         let name = tree.name(*final_name);
-        self.field(dot, name, node, arguments, last, &receiver)
+        if arguments.len() <= 1
+            && last.is_none()
+            && let Some(slot) = self.entry(name, receiver)
+        {
+            return Ok(slot);
+        }
+        self.field(dot, name, node, arguments, last, receiver)
+    }
+
+    /// Evaluates what most fields are: an entry of a map, or one of nothing.
+    #[inline]
+    fn entry(&self, name: &str, receiver: &Slot) -> Option<Slot> {
+        match &receiver.value {
+            Value::Map(map) => {
+                let methods = map.ty().methods();
+                if methods.is_some_and(|methods| methods.method(name).is_some()) {
+                    return None;
+                }
+                let element = map.ty().element();
+                match map.get(name.as_bytes()) {
+                    Some(value) => Some(Slot::element(value, element)),
+                    None => self.missing(name, element).ok(),
+                }
+            }
+            Value::Missing if self.templates.missing_key != MissingKey::Error => {
+                Some(Slot::MISSING)
+            }
+            _ => None,
+        }
     }
 
     fn field(

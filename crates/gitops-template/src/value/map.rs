@@ -126,13 +126,13 @@ impl Map {
     #[must_use]
     pub fn get(&self, key: &[u8]) -> Option<Value> {
         let entries = self.data.entries.borrow();
-        find(&entries, key).ok().map(|at| entries[at].1.clone())
+        position(&entries, key).map(|at| entries[at].1.clone())
     }
 
     /// Tells whether there is such a key.
     #[must_use]
     pub fn contains(&self, key: &[u8]) -> bool {
-        find(&self.data.entries.borrow(), key).is_ok()
+        position(&self.data.entries.borrow(), key).is_some()
     }
 
     /// Sets the value of a key. A nil map stays as it is; the result is false then.
@@ -233,6 +233,17 @@ impl Map {
     }
 }
 
+/// Returns where an entry stands, if it is there.
+fn position(entries: &[(Str, Value)], key: &[u8]) -> Option<usize> {
+    /// Of so few, most are told apart by their lengths.
+    const FEW: usize = 8;
+    if entries.len() <= FEW {
+        return entries.iter().position(|(name, _)| name.as_bytes() == key);
+    }
+    find(entries, key).ok()
+}
+
+/// Returns where an entry stands, or where it would.
 fn find(entries: &[(Str, Value)], key: &[u8]) -> Result<usize, usize> {
     entries.binary_search_by(|(name, _)| {
         let name = name.as_bytes();
