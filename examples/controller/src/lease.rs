@@ -5,9 +5,11 @@
 //! duration by the clock of the one who looks, so that clocks need not agree.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::{Either, select};
 use gitops::manifest::{Object, ObjectKey, Value};
 use gitops::{
     ApplicationId, ApplyMode, ApplyOptions, Clock, Precondition, Target, TargetError, Timestamp,
@@ -128,9 +130,26 @@ impl Shards {
     /// Looks at every lease once.
     pub(crate) async fn round(&mut self) {
         let mut holders: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+        let clock = Arc::clone(&self.clock);
+        let deadline = self.options.deadline;
+        let begin = clock.now();
         for shard in 0..self.options.shards {
-            let answer = self.look(shard).await;
-            let now = self.clock.now();
+            // An answer that does not come must not be waited for until another replica has taken over.
+            let since = self.held.get(&shard).copied().unwrap_or(begin).min(begin);
+            let left = deadline.saturating_sub(clock.now().since(since));
+            let answer = {
+                let look = pin!(self.look(shard));
+                match select(look, clock.sleep(left)).await {
+                    Either::Left((answer, _)) => Some(answer),
+                    Either::Right(_) => None,
+                }
+            };
+            let now = clock.now();
+            let Some(answer) = answer else {
+                tracing::warn!(shard, "nobody answers about the lease; it is let go of");
+                self.held.retain(|_, at| now.since(*at) < deadline);
+                continue;
+            };
             match answer {
                 Ok(holder) => {
                     if holder == self.options.identity {
@@ -145,10 +164,7 @@ impl Shards {
                 Err(error) => {
                     let reason = gitops::error_chain(&error);
                     tracing::warn!(shard, reason, "the lease cannot be kept; trying again");
-                    let late = |at: Timestamp| now.since(at) >= self.options.deadline;
-                    if self.held.get(&shard).copied().is_some_and(late) {
-                        self.held.remove(&shard);
-                    }
+                    self.held.retain(|_, at| now.since(*at) < deadline);
                 }
             }
         }

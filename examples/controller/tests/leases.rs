@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::future::{join, select};
 use gitops::manifest::{ObjectKey, Value};
+use gitops::memory::{Fault, FaultKind, Operation};
 use gitops::{ApplicationId, Clock, TargetError};
 use gitops_controller::{Controller, ControllerOptions, LeaseOptions, shard_of, shared_seed};
 
@@ -103,6 +104,45 @@ fn one_of_two_works_and_the_other_takes_over_when_it_dies() {
             two.run(forever()).await.unwrap();
         };
         select(std::pin::pin!(first_comes_first), std::pin::pin!(second)).await;
+    });
+}
+
+#[test]
+fn whoever_gets_no_answer_lets_go_before_the_other_takes_over() {
+    let world = World::new(&["web"]);
+    let w = &world;
+    world.clock.run(async {
+        let one = w.controller(options("one", 1)).await;
+        let two = w.controller(options("two", 1)).await;
+        let story = async {
+            w.until("held", || holds(&one) == 1).await;
+            w.clock.sleep(Duration::from_secs(20)).await;
+            // The request for the renewal is lost on its way, and the connection stays open.
+            let lease = ObjectKey::new(
+                "coordination.k8s.io",
+                "Lease",
+                "argocd",
+                "gitops-controller",
+            );
+            let lost = Fault::new(Operation::Apply, FaultKind::Hang).on(lease);
+            w.target.inject(lost);
+            w.until("let go of or taken over", || {
+                assert!(holds(&one) + holds(&two) <= 1, "two hold it");
+                holds(&one) == 0
+            })
+            .await;
+            assert_eq!(
+                holder(w, "gitops-controller"),
+                "one",
+                "before it has run out"
+            );
+            // It takes it again, or the other one does.
+            w.until("held again", || holds(&one) + holds(&two) == 1)
+                .await;
+        };
+        let forever = std::future::pending::<()>;
+        let both = join(one.run(forever()), two.run(forever()));
+        select(std::pin::pin!(both), std::pin::pin!(story)).await;
     });
 }
 
