@@ -258,7 +258,7 @@ fn a_chart_is_rolled_out_with_hooks_and_what_the_cluster_can_do() {
         assert!(world.data("before").is_some() && world.data("test").is_none());
         let status = engine.status(&id).expect("the application is known");
         assert_eq!(status.source_type, "Helm");
-        assert_eq!(status.sync.revision, "sha256:1.1.0");
+        assert_eq!(status.sync.revision, "1.1.0");
         assert!(status.conditions.is_empty(), "{:?}", status.conditions);
         let state = status.operation_state.expect("it was synced");
         let result = state.sync_result.expect("it was synced");
