@@ -8,8 +8,7 @@ use crate::conformance::scenarios::Play;
 const OPTIONS: &str = "argocd.argoproj.io/sync-options";
 const FINALIZERS: [&str; 1] = [gitops_core::sync::HOOK_FINALIZER];
 
-#[allow(clippy::needless_pass_by_value, reason = "made on the spot")]
-fn object(kind: &str, name: &str, annotations: Json) -> Json {
+fn object(kind: &str, name: &str, annotations: &Json) -> Json {
     let api = match kind {
         "Job" => "batch/v1",
         "Widget" => "example.com/v1",
@@ -20,21 +19,21 @@ fn object(kind: &str, name: &str, annotations: Json) -> Json {
 }
 
 fn hook(name: &str, phases: &str) -> Json {
-    object("Job", name, json!({"argocd.argoproj.io/hook": phases}))
+    object("Job", name, &json!({"argocd.argoproj.io/hook": phases}))
 }
 
 fn hook_until(name: &str, phases: &str, policy: &str) -> Json {
     let annotations =
         json!({"argocd.argoproj.io/hook": phases, "argocd.argoproj.io/hook-delete-policy": policy});
-    object("Job", name, annotations)
+    object("Job", name, &annotations)
 }
 
 fn in_wave(kind: &str, name: &str, wave: &str) -> Json {
-    object(kind, name, json!({"argocd.argoproj.io/sync-wave": wave}))
+    object(kind, name, &json!({"argocd.argoproj.io/sync-wave": wave}))
 }
 
 fn plain(kind: &str, name: &str) -> Json {
-    object(kind, name, json!({}))
+    object(kind, name, &json!({}))
 }
 
 /// A hook of an earlier sync that was not let go.
@@ -45,8 +44,7 @@ fn held(mut hook: Json) -> Json {
 
 /// Takes a sync of `targets` step by step; each step is what happens before, and what is done and said. What is only tried
 /// out is left aside.
-#[allow(clippy::needless_pass_by_value, reason = "made on the spot")]
-fn plays(options: Json, targets: &[Json], cluster: &[Json], steps: &[(Json, &[&str])]) {
+fn plays(options: &Json, targets: &[Json], cluster: &[Json], steps: &[(Json, &[&str])]) {
     let case = json!({
         "namespace": "app", "revision": "0123456789abcdef", "startedAt": "2024-01-02T03:04:05Z",
         "options": options, "targets": targets, "cluster": cluster,
@@ -71,11 +69,11 @@ fn a_callback_that_fails_stops_the_hooks_of_its_wave() {
     let later = object(
         "Job",
         "later",
-        json!({"argocd.argoproj.io/hook": "PreSync", "argocd.argoproj.io/sync-wave": "1"}),
+        &json!({"argocd.argoproj.io/hook": "PreSync", "argocd.argoproj.io/sync-wave": "1"}),
     );
     let hooks = [hook_until("pre", "PreSync", "HookFailed"), later];
     plays(
-        json!({}),
+        &json!({}),
         &hooks,
         &[],
         &[(
@@ -95,7 +93,7 @@ fn a_callback_that_fails_stops_the_hooks_of_its_wave() {
 #[test]
 fn hooks_are_deleted_as_pruned_objects_are() {
     plays(
-        json!({"prunePropagationPolicy": "background"}),
+        &json!({"prunePropagationPolicy": "background"}),
         &[hook("pre", "PreSync")],
         &[hook("pre", "PreSync")],
         &[(
@@ -112,7 +110,7 @@ fn hooks_are_deleted_as_pruned_objects_are() {
 #[test]
 fn what_is_stopped_is_stopped_by_how_far_it_has_come() {
     plays(
-        json!({}),
+        &json!({}),
         &[
             hook("gone", "PreSync"),
             hook("running", "PreSync"),
@@ -157,7 +155,7 @@ fn what_is_stopped_is_stopped_by_how_far_it_has_come() {
 fn what_cannot_be_stopped_is_told() {
     let running = health(&[("a", "Progressing"), ("b", "Progressing")]);
     plays(
-        json!({}),
+        &json!({}),
         &[hook("a", "PreSync"), hook("b", "PreSync")],
         &[],
         &[
@@ -193,7 +191,7 @@ fn what_cannot_be_stopped_is_told() {
 #[test]
 fn hooks_for_failures_run_beside_those_that_still_run() {
     plays(
-        json!({}),
+        &json!({}),
         &[
             hook("mid", "Sync"),
             plain("Widget", "w"),
@@ -240,7 +238,7 @@ fn hooks_for_failures_run_beside_those_that_still_run() {
 #[test]
 fn hooks_that_go_with_a_failure_go_before_those_for_failures_run() {
     plays(
-        json!({}),
+        &json!({}),
         &[
             hook_until("pre", "PreSync", "HookFailed"),
             hook("oops", "SyncFail"),
@@ -274,7 +272,7 @@ fn hooks_that_go_with_a_failure_go_before_those_for_failures_run() {
 #[test]
 fn an_old_hook_that_cannot_be_let_go_stops_its_wave() {
     plays(
-        json!({}),
+        &json!({}),
         &[hook("pre", "PreSync"), hook("pre2", "PreSync")],
         &[held(hook("pre", "PreSync"))],
         &[(
@@ -293,10 +291,10 @@ fn a_hook_of_two_names_for_one_phase_runs_once() {
     let both = object(
         "Job",
         "pre",
-        json!({"helm.sh/hook": "pre-install,pre-upgrade"}),
+        &json!({"helm.sh/hook": "pre-install,pre-upgrade"}),
     );
     plays(
-        json!({}),
+        &json!({}),
         &[both],
         &[],
         &[(
@@ -316,10 +314,10 @@ fn what_is_marked_to_be_skipped_is_not_pruned() {
     let kept = object(
         "ConfigMap",
         "kept",
-        json!({"argocd.argoproj.io/hook": "Skip"}),
+        &json!({"argocd.argoproj.io/hook": "Skip"}),
     );
     plays(
-        json!({"prune": true}),
+        &json!({"prune": true}),
         &[],
         &[kept],
         &[(
@@ -332,7 +330,7 @@ fn what_is_marked_to_be_skipped_is_not_pruned() {
 #[test]
 fn the_destination_namespace_comes_first_whoever_brings_it() {
     plays(
-        json!({}),
+        &json!({}),
         &[
             plain("ClusterRole", "r"),
             in_wave("ConfigMap", "cm", "1"),
@@ -365,7 +363,7 @@ fn the_destination_namespace_comes_first_whoever_brings_it() {
 #[test]
 fn what_is_updated_in_place_is_never_made_anew() {
     plays(
-        json!({"replace": true, "force": true}),
+        &json!({"replace": true, "force": true}),
         &[plain("Namespace", "app"), plain("ConfigMap", "cm")],
         &[plain("Namespace", "app"), plain("ConfigMap", "cm")],
         &[(
@@ -385,7 +383,7 @@ fn what_is_updated_in_place_is_never_made_anew() {
 #[test]
 fn a_hook_that_is_missing_by_its_health_is_done() {
     plays(
-        json!({}),
+        &json!({}),
         &[hook("pre", "PreSync"), plain("ConfigMap", "cm")],
         &[],
         &[
@@ -423,7 +421,7 @@ fn a_hook_that_another_phase_made_does_not_count_as_run() {
     let mut first = vec!["delete-hook x foreground refused", "apply both"];
     first.extend(step);
     plays(
-        json!({}),
+        &json!({}),
         &[
             hook_until("both", "Sync,SyncFail", "BeforeHookCreation"),
             hook("x", "Sync"),
@@ -442,7 +440,7 @@ fn a_hook_that_another_phase_made_does_not_count_as_run() {
 #[test]
 fn a_namespace_that_is_only_tried_out_is_told_of_like_the_rest() {
     plays(
-        json!({"createNamespace": true, "dryRun": true}),
+        &json!({"createNamespace": true, "dryRun": true}),
         &[plain("ConfigMap", "cm")],
         &[],
         &[(
@@ -463,13 +461,13 @@ fn a_kind_that_nobody_knows_needs_leave_to_be_tried_later() {
             "" => json!({}),
             options => json!({OPTIONS: options}),
         };
-        let mut object = object("Widget", "g", annotations);
+        let mut object = object("Widget", "g", &annotations);
         object["kind"] = json!("Gadget");
         object
     };
     let unknown = "Gadget.example.com \"\" not found";
     plays(
-        json!({}),
+        &json!({}),
         &[gadget(""), plain("ConfigMap", "cm")],
         &[],
         &[(
@@ -485,7 +483,7 @@ fn a_kind_that_nobody_knows_needs_leave_to_be_tried_later() {
         (json!({"skipDryRunOnMissingResource": true}), ""),
     ] {
         plays(
-            options,
+            &options,
             &[gadget(leave)],
             &[],
             &[(
