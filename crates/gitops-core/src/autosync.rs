@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::application::{
-    Application, ApplicationSource, InitiatedBy, Operation, OperationPhase, ResourceStatus,
-    RetryStrategy, SyncOperation, SyncOperationResource, SyncStatusCode,
+    Application, InitiatedBy, Operation, OperationPhase, ResourceStatus, RetryStrategy,
+    SyncOperation, SyncOperationResource, SyncStatusCode,
 };
 
 /// How self-heal waits between tries.
@@ -164,15 +164,14 @@ pub fn decide(application: &Application, situation: &Situation<'_>) -> Decision 
     if let Some(phase) = attempted {
         if phase != OperationPhase::Succeeded {
             let state = application.status.operation_state.as_ref();
-            let tried = state
-                .and_then(|state| state.sync_result.as_ref())
-                .map(|result| {
-                    if result.revisions.is_empty() {
-                        result.revision.clone()
-                    } else {
-                        result.revisions.join(" ")
-                    }
-                });
+            let result = state.and_then(|state| state.sync_result.as_ref());
+            let tried = result.map(|result| {
+                if has_several_sources(application) {
+                    result.revisions.join(" ")
+                } else {
+                    result.revision.clone()
+                }
+            });
             let message = format!(
                 "Failed last sync attempt to [{}]: {}",
                 tried.unwrap_or_default(),
@@ -203,8 +202,7 @@ pub fn decide(application: &Application, situation: &Situation<'_>) -> Decision 
         }
     }
     let policy = application.spec.sync_policy.clone().unwrap_or_default();
-    let multiple =
-        application.spec.source_hydrator.is_none() && !application.spec.sources.is_empty();
+    let multiple = has_several_sources(application);
     let sync = SyncOperation {
         revision: if multiple {
             String::new()
@@ -236,9 +234,9 @@ pub fn decide(application: &Application, situation: &Situation<'_>) -> Decision 
     }))
 }
 
-/// Returns the objects that self-heal syncs: those that are known not to be Synced.
+/// Returns the objects that self-heal syncs: those that are not Synced, and those of which nothing is said.
 pub(crate) fn out_of_sync(resources: &[ResourceStatus]) -> Vec<SyncOperationResource> {
-    let differs = |r: &&ResourceStatus| r.status.is_some_and(|s| s != SyncStatusCode::Synced);
+    let differs = |r: &&ResourceStatus| r.status != Some(SyncStatusCode::Synced);
     let name = |r: &ResourceStatus| SyncOperationResource {
         group: r.group.clone(),
         kind: r.kind.clone(),
@@ -248,6 +246,11 @@ pub(crate) fn out_of_sync(resources: &[ResourceStatus]) -> Vec<SyncOperationReso
     resources.iter().filter(differs).map(name).collect()
 }
 
+/// Whether an application has a list of sources, be there one in it or more.
+fn has_several_sources(application: &Application) -> bool {
+    application.spec.source_hydrator.is_none() && !application.spec.sources.is_empty()
+}
+
 /// Returns how the last sync of this revision ended, where there was one.
 fn attempted(application: &Application, situation: &Situation<'_>) -> Option<OperationPhase> {
     let state = application.status.operation_state.as_ref()?;
@@ -255,8 +258,7 @@ fn attempted(application: &Application, situation: &Situation<'_>) -> Option<Ope
         // It came to an end without having done anything: that counts as a try.
         return state.phase.is_completed().then_some(state.phase);
     };
-    let multiple =
-        application.spec.source_hydrator.is_none() && !application.spec.sources.is_empty();
+    let multiple = has_several_sources(application);
     if situation.revision_matters {
         let tried = if multiple {
             &result.revisions[..]
@@ -273,26 +275,10 @@ fn attempted(application: &Application, situation: &Situation<'_>) -> Option<Ope
             return None;
         }
     }
-    let without_revision = |source: &ApplicationSource| ApplicationSource {
-        target_revision: String::new(),
-        ..source.clone()
-    };
     let same = if multiple {
-        let wanted: Vec<_> = application
-            .spec
-            .sources
-            .iter()
-            .map(without_revision)
-            .collect();
-        wanted
-            == result
-                .sources
-                .iter()
-                .map(without_revision)
-                .collect::<Vec<_>>()
+        application.spec.sources == result.sources
     } else {
-        let wanted = application.spec.sources().first().map(without_revision);
-        wanted == result.source.as_ref().map(without_revision)
+        application.spec.sources().first() == result.source.as_ref()
     };
     same.then_some(state.phase)
 }
@@ -303,14 +289,12 @@ fn self_heal_wait(
     situation: &Situation<'_>,
     attempts: i64,
 ) -> Option<Duration> {
-    let finished = application.status.operation_state.as_ref()?.finished_at?;
-    if finished > situation.now {
+    let delay = situation.backoff.delay(attempts);
+    let left = match application.status.operation_state.as_ref()?.finished_at {
         // The clock was set back: how long ago that was cannot be told, and nobody waits for it to come round again.
-        return None;
-    }
-    let left = situation
-        .backoff
-        .delay(attempts)
-        .checked_sub(situation.now.since(finished))?;
+        Some(finished) if finished > situation.now => return None,
+        Some(finished) => delay.checked_sub(situation.now.since(finished))?,
+        None => delay,
+    };
     (!left.is_zero()).then_some(left)
 }

@@ -82,16 +82,19 @@ pub fn delay(retry: &RetryStrategy, count: u32) -> Result<Duration, BadDuration>
         if text.is_empty() {
             return Ok(Duration::from_secs(default));
         }
-        parse_duration(text).ok_or_else(|| BadDuration {
-            field,
-            text: text.to_owned(),
-        })
+        // What is below zero counts as zero.
+        parse_duration(text)
+            .or_else(|| parse_go_duration(text).ok())
+            .ok_or_else(|| BadDuration {
+                field,
+                text: text.to_owned(),
+            })
     };
     let first = read("backoff.duration", &backoff.duration, 5)?;
     let longest = read("backoff.maxDuration", &backoff.max_duration, 180)?;
     let factor = backoff.factor.unwrap_or(2);
     let grown = first.as_secs_f64() * (factor as f64).powf(f64::from(count));
-    let delay = Duration::try_from_secs_f64(grown).unwrap_or(Duration::MAX);
+    let delay = Duration::try_from_secs_f64(grown.max(0.0)).unwrap_or(Duration::MAX);
     Ok(if longest.is_zero() {
         delay
     } else {

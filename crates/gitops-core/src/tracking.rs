@@ -126,13 +126,15 @@ impl Tracking {
         }
     }
 
+    fn is_of_another_installation(&self, object: &Object) -> bool {
+        !self.installation.is_empty()
+            && object.annotation(INSTALLATION_ID) != Some(&self.installation)
+    }
+
     /// Returns the application that an object says it belongs to.
     #[must_use]
     pub fn owner(&self, object: &Object) -> Option<Str> {
-        if !self.installation.is_empty()
-            && self.method != TrackingMethod::Label
-            && object.annotation(INSTALLATION_ID) != Some(&self.installation)
-        {
+        if self.method != TrackingMethod::Label && self.is_of_another_installation(object) {
             return None;
         }
         match self.method {
@@ -152,6 +154,8 @@ impl Tracking {
         }
         let key = match desired {
             Some(desired) => desired.key(),
+            // What another installation wrote there says nothing to this one.
+            None if self.is_of_another_installation(live) => return true,
             None => match live.annotation(TRACKING_ID).and_then(TrackingId::parse) {
                 Some(id) => id.key,
                 None => return true,
@@ -171,14 +175,16 @@ impl Tracking {
         if is_definition || self.method == TrackingMethod::Label {
             return;
         }
-        if live.label(&self.label).is_some()
-            && live.annotation(TRACKING_ID).is_none()
+        let is_empty = |text: Option<&str>| text.is_none_or(str::is_empty);
+        if is_empty(live.label(&self.label)) {
+            return;
+        }
+        if is_empty(live.annotation(TRACKING_ID))
             && let Some(id) = desired.annotation(TRACKING_ID)
         {
             live.set_annotation(TRACKING_ID, id);
         }
-        if desired.label(&self.label).is_none()
-            && live.label(&self.label).is_some()
+        if is_empty(desired.label(&self.label))
             && let Some(labels) = live
                 .metadata_mut()
                 .get_mut("labels")

@@ -2,4 +2,5 @@
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
 mod conformance;
+mod decisions;
 mod sync;

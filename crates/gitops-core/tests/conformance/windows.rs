@@ -50,7 +50,11 @@ fn conformance_sync_windows() {
                 }
                 "error" => {
                     let verdict = windows.verdict(manual, now, time(&case["startedAt"]));
-                    json!(verdict.err().map(|error| error.to_string()))
+                    json!(
+                        verdict
+                            .err()
+                            .map(|error| format!("invalid sync windows: {error}"))
+                    )
                 }
                 other => return Err(format!("unknown field {other}")),
             };
