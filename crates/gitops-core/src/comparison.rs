@@ -9,7 +9,7 @@ use crate::application::{AppProject, HealthState, ResourceStatus, SyncStatusCode
 use crate::compat::Compat;
 use crate::diffing::Differ;
 use crate::live::LiveState;
-use crate::project::Cluster;
+use crate::project::{Cluster, permits_kind};
 use crate::sync::{Hooks, Pair, SyncInput, SyncSettings, wave_of};
 use crate::tracking::{TRACKING_ID, Tracking, TrackingId};
 use crate::{Discovery, Timestamp};
@@ -295,7 +295,9 @@ pub fn compare(desired: &[Object], live: &LiveState, basis: &Basis<'_>) -> Compa
     for object in desired {
         let key = object.key();
         left.remove(&key);
-        let live = live.get(&key);
+        let live = live.get(&key).filter(|live| {
+            !basis.compat.hides_what_is_not_permitted || permitted(live, basis).is_ok()
+        });
         if let Some(owner) = live.and_then(|live| basis.tracking.owner(live))
             && owner != basis.application
         {
@@ -330,13 +332,18 @@ pub fn compare(desired: &[Object], live: &LiveState, basis: &Basis<'_>) -> Compa
         if let Some(error) = &resource.error {
             conditions.push(("ComparisonError", format!("{}: {error}", resource.key)));
         }
-        if let Some(denial) = &resource.denial {
+        if let Some(denial) = &resource.denial
+            && !basis.compat.hides_what_is_not_permitted
+        {
             conditions.push(("InvalidSpecError", format!("{}: {denial}", resource.key)));
         }
     }
     let counts = |resource: &&Compared| {
         !(resource.requires_pruning && resource.ignore_extraneous)
             && resource.status == Some(SyncStatusCode::OutOfSync)
+            || basis.compat.hides_what_is_not_permitted
+                && resource.denial.is_some()
+                && !resource.excluded
     };
     let status = if !unlisted.is_empty() || resources.iter().any(|r| r.error.is_some()) {
         SyncStatusCode::Unknown
@@ -440,9 +447,11 @@ pub fn compare_one(
             .as_ref()
             .is_some_and(|hooks| hooks.is_hook || hooks.is_of_deletion())
     };
-    let ours = live.is_none_or(|live| basis.tracking.is_self_referenced(live, desired));
     let skipped = wanted.as_ref().is_some_and(|hooks| hooks.skip);
     let is_hook_desired = is_hook(&wanted);
+    // What a hook was made from tells nothing of the one that is there.
+    let of_it = desired.filter(|_| !is_hook_desired);
+    let ours = live.is_none_or(|live| basis.tracking.is_self_referenced(live, of_it));
     // What the object is tells the live one, where there is one.
     let hook = match live {
         Some(_) => is_hook(&found),
@@ -463,7 +472,7 @@ pub fn compare_one(
         requires_pruning: false,
         error: None,
         denial: None,
-        requires_confirmation: [desired, live].into_iter().flatten().any(confirm),
+        requires_confirmation: [of_it, live].into_iter().flatten().any(confirm),
         without_health: hook
             || skipped
             || live.is_some_and(|live| itself || gitops_health::ignores_health(live)),
@@ -474,6 +483,24 @@ pub fn compare_one(
         unlisted: false,
         key,
     };
+    let denied = of_it.and_then(|desired| permitted_kind(desired, basis).err());
+    let by_kind = |object: &&Object| {
+        let (spec, kind) = (&basis.project.spec, object.group_kind());
+        let of_namespace = basis
+            .discovery
+            .preferred(&kind)
+            .is_none_or(|kind| kind.namespaced);
+        permits_kind(spec, &kind, object.name(), of_namespace).is_err()
+    };
+    // The destination tells what is to be seen, the kind alone what is Unknown.
+    let denied = denied.filter(|_| {
+        !basis.compat.hides_what_is_not_permitted || of_it.as_ref().is_some_and(by_kind)
+    });
+    if basis.compat.hides_what_is_not_permitted && denied.is_some() {
+        compared.status = Some(SyncStatusCode::Unknown);
+        compared.denial = denied;
+        return compared;
+    }
     if hook || is_hook_desired || skipped || !ours {
         return compared;
     }
@@ -481,9 +508,9 @@ pub fn compare_one(
         // The namespace that the application gives its metadata is not pruned, though no source brings it.
         return compared;
     }
-    if let Some(Err(denial)) = desired.map(|desired| permitted_kind(desired, basis)) {
+    if denied.is_some() {
         compared.status = Some(SyncStatusCode::Unknown);
-        compared.denial = Some(denial);
+        compared.denial = denied;
         return compared;
     }
     match (desired, live) {

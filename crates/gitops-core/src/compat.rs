@@ -24,6 +24,9 @@ pub struct Compat {
     pub heals_what_is_going: bool,
     /// A hook without any phase of a sync that is both `PreDelete` and `PostDelete` runs before the deletion alone.
     pub one_deletion_hook: bool,
+    /// What the project does not permit counts as missing, without a word: the application is OutOfSync, and a sync
+    /// fails with the rule. Otherwise the application is Unknown, with the rule in a condition.
+    pub hides_what_is_not_permitted: bool,
 }
 
 impl Compat {
@@ -35,5 +38,6 @@ impl Compat {
         deletion_hooks_stay: true,
         heals_what_is_going: true,
         one_deletion_hook: true,
+        hides_what_is_not_permitted: true,
     };
 }

@@ -3,15 +3,16 @@
 
 use std::time::Duration;
 
-use gitops_core::Timestamp;
 use gitops_core::application::{
-    AppProjectSpec, Application, ResourceStatus, RetryStrategy, SyncStatusCode,
+    AppProject, AppProjectSpec, Application, ResourceStatus, RetryStrategy, SyncStatusCode,
 };
 use gitops_core::autosync::{Decision, SelfHealBackoff, Situation, decide};
-use gitops_core::project::permits_repository;
+use gitops_core::comparison::{Basis, Compared, compare};
+use gitops_core::project::{Cluster, permits_repository};
 use gitops_core::rbac::{Enforcer, EnforcerOptions, MatchMode, Request};
 use gitops_core::retry::delay;
 use gitops_core::tracking::{INSTALLATION_ID, TRACKING_ID, Tracking};
+use gitops_core::{ApiKind, Compat, Differ, Discovery, LiveState, Timestamp};
 use gitops_manifest::{Object, Value};
 use serde_json::{Value as Json, json};
 
@@ -213,4 +214,82 @@ fn addresses_that_are_no_urls_are_told_apart() {
         &spec,
         "ssh://git@example.com:other/app"
     ));
+}
+
+/// Compares on behalf of an application `web` in namespace `app`, and returns the comparison's status, its conditions
+/// and what is told of each object.
+fn compared(
+    project: Json,
+    desired: &[Object],
+    live: Vec<Object>,
+    compat: Compat,
+) -> (SyncStatusCode, usize, Vec<ResourceStatus>) {
+    let kinds = desired.iter().chain(&live).map(|object| ApiKind {
+        gvk: object.gvk(),
+        plural: Default::default(),
+        namespaced: true,
+    });
+    let (discovery, tracking, differ) = (
+        Discovery::new(kinds),
+        Tracking::default(),
+        Differ::default(),
+    );
+    let project = AppProject::new("default", serde_json::from_value(project).expect("a spec"));
+    let cluster = Cluster {
+        server: "https://kubernetes.default.svc".into(),
+        name: "in-cluster".into(),
+    };
+    let basis = Basis {
+        application: "web",
+        shown: "argocd/web",
+        itself: None,
+        namespace: "app",
+        cluster: &cluster,
+        project: &project,
+        registered: &[],
+        discovery: &discovery,
+        tracking: &tracking,
+        differ: &differ,
+        namespace_metadata: None,
+        health: Default::default(),
+        compat,
+        now: Timestamp::default(),
+    };
+    let comparison = compare(desired, &LiveState::of(tracking.clone(), live), &basis);
+    let told = comparison.resources.iter().map(Compared::to_wire);
+    (
+        comparison.status,
+        comparison.conditions.len(),
+        told.collect(),
+    )
+}
+
+#[test]
+fn what_is_not_permitted_is_missing_where_argo_cd_says_so() {
+    let project = json!({
+        "sourceRepos": ["*"], "destinations": [{"server": "*", "namespace": "*"}],
+        "namespaceResourceBlacklist": [{"group": "", "kind": "ConfigMap"}],
+    });
+    let id = json!({TRACKING_ID: "web:/ConfigMap:app/x"});
+    let (desired, object) = (config(&json!({}), &id), config(&json!({}), &id));
+    let (status, conditions, told) = compared(project, &[desired], vec![object], Compat::ARGO_CD);
+    assert_eq!((status, conditions), (SyncStatusCode::OutOfSync, 0));
+    assert_eq!(told[0].status, Some(SyncStatusCode::Unknown));
+}
+
+#[test]
+fn what_a_hook_was_made_from_tells_nothing_of_the_one_that_is_there() {
+    let project =
+        json!({"sourceRepos": ["*"], "destinations": [{"server": "*", "namespace": "*"}]});
+    let hook = |id: &str, options: &str| {
+        let annotations = json!({
+            TRACKING_ID: id, "argocd.argoproj.io/hook": "PreSync", "argocd.argoproj.io/sync-options": options,
+        });
+        config(&json!({}), &annotations)
+    };
+    let desired = hook("web:/ConfigMap:app/x", "Prune=confirm");
+    let copied = hook("web:/ConfigMap:app/source", "");
+    let (_, _, told) = compared(project, &[desired], vec![copied], Compat::default());
+    let hook = told.iter().find(|told| told.name == "x").expect("a hook");
+    assert!(!hook.requires_pruning && !hook.requires_deletion_confirmation);
 }

@@ -8,8 +8,8 @@ use super::told::Told;
 use super::world::{ClusterWorld, namespace};
 use super::{ClusterConnection, Engine, EngineError, Hold, Next, OperationRecord, Refreshed};
 use crate::application::{
-    AppProject, Application, ApplicationSource, ManagedNamespaceMetadata, Operation,
-    OperationPhase, ResourceStatus, RetryStrategy, SyncOperationResource,
+    AppProject, Application, ApplicationSource, Operation, OperationPhase, ResourceStatus,
+    RetryStrategy, SyncOperationResource,
 };
 use crate::autosync::{Decision, Situation, SkipReason, decide};
 use crate::comparison::{Basis, Comparison, compare, is_good, shown_revision};
@@ -474,11 +474,12 @@ impl Engine {
         if application.spec.sync_option("CreateNamespace") != Some("true") {
             return Some(false);
         }
+        // Where nothing was synced yet there is nothing to differ from.
         let state = self.status(id)?.operation_state;
-        let applied: Option<ManagedNamespaceMetadata> = state
-            .and_then(|state| state.sync_result)
-            .and_then(|result| result.managed_namespace_metadata);
-        Some(applied.as_ref() != Some(wanted))
+        let result = state.and_then(|state| state.sync_result);
+        Some(
+            result.is_some_and(|result| result.managed_namespace_metadata.as_ref() != Some(wanted)),
+        )
     }
 
     pub(super) fn input(

@@ -2,7 +2,7 @@ use gitops_core::application::{AppProject, ManagedNamespaceMetadata, SyncStatusC
 use gitops_core::comparison::{Basis, Compared, compare, compare_one, health_of, prepare};
 use gitops_core::deletion::{self, DeletionHooks};
 use gitops_core::project::Cluster;
-use gitops_core::tracking::{Tracking, TrackingMethod};
+use gitops_core::tracking::{TRACKING_ID, Tracking, TrackingMethod};
 use gitops_core::{ApiKind, ApplicationId, Compat, Differ, Discovery, LiveState, Timestamp};
 use gitops_manifest::{GroupVersionKind, Object, ObjectKey, Value};
 use serde_json::json;
@@ -58,7 +58,11 @@ fn conformance_sync_comparison() {
         let mut live = objects(&case["live"])?;
         if tracking.method != TrackingMethod::Annotation {
             // What the case calls live was found by the label.
+            let by_id = tracking.method == TrackingMethod::AnnotationAndLabel;
             for object in &mut live {
+                if by_id && object.annotation(TRACKING_ID).is_none() {
+                    continue;
+                }
                 object.set_label(tracking.label.clone(), instance.as_str());
             }
         }

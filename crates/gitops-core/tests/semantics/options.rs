@@ -288,6 +288,24 @@ fn the_namespace_is_made_with_its_metadata_and_follows_it() {
 }
 
 #[test]
+fn metadata_of_a_namespace_is_no_difference_before_the_first_sync() {
+    let bed = Bed::new(&[("web/a.yaml", config("a", "one"))]);
+    bed.make(
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, namespace: shop, \
+         annotations: {argocd.argoproj.io/tracking-id: 'web:/ConfigMap:shop/a'}}, data: {key: one}}",
+    );
+    let engine = bed.engine(|_| {});
+    let mut web = with_options(by_hand("web", "web"), &["CreateNamespace=true"]);
+    policy(&mut web).managed_namespace_metadata = Some(ManagedNamespaceMetadata {
+        labels: [("team".to_owned(), "one".to_owned())].into(),
+        ..ManagedNamespaceMetadata::default()
+    });
+    let id = engine.set_application(web);
+    bed.settle(&engine);
+    assert_eq!(sync_status(&engine, &id), SyncStatusCode::Synced);
+}
+
+#[test]
 fn some_objects_alone_are_synced_without_hooks_and_history() {
     let bed = Bed::new(&[
         (
