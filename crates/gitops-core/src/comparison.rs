@@ -349,7 +349,9 @@ pub fn compare(desired: &[Object], live: &LiveState, basis: &Basis<'_>) -> Compa
         SyncStatusCode::Unknown
     } else if resources.iter().any(|r| counts(&r)) || basis.namespace_metadata == Some(true) {
         SyncStatusCode::OutOfSync
-    } else if resources.iter().any(|r| r.denial.is_some()) {
+    } else if !basis.compat.hides_what_is_not_permitted
+        && resources.iter().any(|r| r.denial.is_some())
+    {
         // What may not be applied is not in sync, whatever the rest is.
         SyncStatusCode::Unknown
     } else {
