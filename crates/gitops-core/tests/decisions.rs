@@ -46,9 +46,12 @@ fn decision_after(state: &Json, source: &Json, resources: Json) -> Decision {
         "status": {"operationState": state},
     }));
     let resources: Vec<ResourceStatus> = serde_json::from_value(resources).expect("resources");
+    let revisions = ["aaa".to_owned()];
     let situation = Situation {
         status: SyncStatusCode::OutOfSync,
-        revisions: &["aaa".to_owned()],
+        revisions: &revisions,
+        ids: &revisions,
+        republished: false,
         resources: &resources,
         revision_matters: true,
         now: Timestamp::parse("2024-03-15T09:01:00Z").expect("a time"),

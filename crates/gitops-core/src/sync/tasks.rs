@@ -160,11 +160,13 @@ pub(super) fn build(input: &SyncInput, state: &SyncState, world: &dyn World) -> 
                 .is_some_and(|live| has_option(live, "PruneLast", "true"))
     });
     sort_tasks_of(&mut tasks, &settings.namespace);
+    let complained: HashMap<(&ObjectKey, SyncPhase), &TaskResult> = complaints
+        .iter()
+        .map(|complaint| ((&complaint.key, complaint.phase), complaint))
+        .collect();
     for task in &mut tasks {
         let (key, phase) = (task.key(), task.phase);
-        let complaint = complaints
-            .iter()
-            .find(|complaint| complaint.key == key && complaint.phase == phase);
+        let complaint = complained.get(&(&key, phase)).copied();
         if let Some(result) = complaint.or_else(|| state.result(&key, phase)) {
             task.status = result.status;
             task.state = result.state;
@@ -242,16 +244,18 @@ fn in_a_name(revision: &str) -> String {
 
 /// Finds the live objects of hooks that got their names only here.
 fn find_named_hooks(tasks: &mut [Task], pairs: &[Pair]) {
-    for task in tasks
-        .iter_mut()
-        .filter(|task| task.is_hook() && task.live.is_none())
-    {
-        let key = task.key();
-        task.live = pairs
-            .iter()
-            .filter_map(|pair| pair.live.as_ref())
-            .find(|live| live.key() == key)
-            .cloned();
+    let is_lost = |task: &&mut Task| task.is_hook() && task.live.is_none();
+    let lost: Vec<&mut Task> = tasks.iter_mut().filter(is_lost).collect();
+    if lost.is_empty() {
+        return;
+    }
+    let live: HashMap<ObjectKey, &Object> = pairs
+        .iter()
+        .filter_map(|pair| pair.live.as_ref())
+        .map(|live| (live.key(), live))
+        .collect();
+    for task in lost {
+        task.live = live.get(&task.key()).map(|live| (*live).clone());
     }
 }
 
