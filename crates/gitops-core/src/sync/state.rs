@@ -298,6 +298,12 @@ impl SyncState {
             let Some(live) = &task.live else { continue };
             if task.is_hook() {
                 let (state, message) = match outcome_of_hook(live, world) {
+                    // Somebody deleted it: it comes to no end any more, and its finalizer would keep it for ever.
+                    Ok((OperationPhase::Running, _)) if is_taken_away(task, live) => {
+                        let message =
+                            format!("{} was deleted before it came to its end", live.name());
+                        (OperationPhase::Failed, message)
+                    }
                     Ok(outcome) => outcome,
                     Err(error) => (OperationPhase::Error, error),
                 };
@@ -811,6 +817,12 @@ impl SyncState {
     }
 }
 
+/// Whether somebody deletes a hook that runs. One of several phases may be on its way out for the sake of another.
+fn is_taken_away(task: &Task, live: &Object) -> bool {
+    let phases = task.hook.as_ref().map_or(0, |hook| hook.phases().len());
+    live.is_deleting() && phases == 1
+}
+
 /// Tells how far a hook has come: by its health, where it has any.
 fn outcome_of_hook(live: &Object, world: &dyn World) -> Result<(OperationPhase, String), String> {
     let health = world
@@ -823,11 +835,6 @@ fn outcome_of_hook(live: &Object, world: &dyn World) -> Result<(OperationPhase, 
         ),
         Some((HealthStatus::Healthy, message)) => (OperationPhase::Succeeded, message),
         Some((HealthStatus::Degraded | HealthStatus::Unknown, message)) => {
-            (OperationPhase::Failed, message)
-        }
-        // Somebody deleted it: it comes to no end any more, and its finalizer would keep it for ever.
-        Some((HealthStatus::Progressing | HealthStatus::Suspended, _)) if live.is_deleting() => {
-            let message = format!("{} was deleted before it came to its end", live.name());
             (OperationPhase::Failed, message)
         }
         Some((_, message)) => (OperationPhase::Running, message),
