@@ -72,6 +72,17 @@ impl Bed {
         })
     }
 
+    /// Makes a ConfigMap `child` that the Deployment `web` owns, as a controller does, with finalizers.
+    pub(crate) fn make_child(&self, finalizers: &str) {
+        let owner = self.get("Deployment", "web").expect("it is there");
+        let uid = owner.uid();
+        self.make(&format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: child\n  namespace: shop\n  finalizers: [{finalizers}]\n  \
+             ownerReferences: [{{apiVersion: apps/v1, kind: Deployment, name: web, uid: {uid}, blockOwnerDeletion: \
+             true}}]\ndata: {{key: one}}\n"
+        ));
+    }
+
     pub(crate) fn edit(&self, path: &str, text: Option<&str>) {
         self.source.edit(REPO, "main", [(path, text)]);
     }

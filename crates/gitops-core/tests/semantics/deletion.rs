@@ -5,7 +5,8 @@ use gitops_core::{Clock as _, Compat, Engine, SyncRequest};
 use gitops_manifest::{Object, ObjectKey, Value};
 
 use super::bed::{
-    Bed, annotate, annotated, application, by_hand, condition, config, deleting, job, last,
+    Bed, annotate, annotated, application, by_hand, condition, config, deleting, deployment, job,
+    last,
 };
 
 fn application_object(bed: &Bed, name: &str) -> Option<Object> {
@@ -193,6 +194,38 @@ fn a_hook_that_fails_keeps_the_objects_and_is_made_anew() {
     bed.run(&engine, 300);
     assert!(application_object(&bed, "web").is_none());
     assert_eq!(bed.value("a"), None);
+}
+
+#[test]
+fn what_objects_own_is_awaited_or_not_as_the_finalizer_says() {
+    for (ending, awaited) in [("", true), ("/foreground", true), ("/background", false)] {
+        let bed = Bed::new(&[("web/web.yaml", deployment("web", "web:1"))]);
+        let engine = bed.engine(|_| {});
+        let finalizer = format!("{CASCADE}{ending}");
+        install(
+            &bed,
+            &with_finalizers(application("web", "web"), &[&*finalizer]),
+        );
+        bed.settle(&engine);
+        bed.make_child("example.com/hold");
+        delete(&bed, &engine, "web");
+        bed.run(&engine, 60);
+        assert_eq!(bed.get("Deployment", "web").is_some(), awaited, "{ending}");
+        assert_eq!(
+            application_object(&bed, "web").is_some(),
+            awaited,
+            "{ending}"
+        );
+        let child = ObjectKey::new("", "ConfigMap", "shop", "child");
+        let let_go = bed.target.edit(&child, |child| {
+            child.metadata_mut().remove("finalizers");
+        });
+        let_go.expect("it is held");
+        bed.run(&engine, 60);
+        assert!(bed.get("Deployment", "web").is_none(), "{ending}");
+        assert!(application_object(&bed, "web").is_none(), "{ending}");
+        assert_eq!(bed.value("child"), None, "{ending}");
+    }
 }
 
 #[test]

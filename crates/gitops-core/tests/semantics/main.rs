@@ -6,6 +6,7 @@ mod comparing;
 mod deletion;
 mod known;
 mod options;
+mod order;
 mod project;
 mod running;
 mod settings;
