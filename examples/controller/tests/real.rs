@@ -267,6 +267,54 @@ async fn what_the_settings_take_up_is_looked_after() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_server_says_what_differs_where_it_is_asked() {
+    let Some(stage) = Stage::new(2).await else {
+        return;
+    };
+    let manifest = |env: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec:\n  replicas: 0\n  selector: {{matchLabels: \
+             {{app: web}}}}\n  template:\n    metadata: {{labels: {{app: web}}}}\n    spec:\n      containers:\n      - name: main\n        \
+             image: web:1\n        resources: {{limits: {{cpu: 1000m, memory: 1024Mi}}}}\n        env: [{env}]\n"
+        )
+    };
+    for number in 0..2 {
+        let text = manifest("{name: A, value: one}, {name: B, value: two}");
+        let text = text.replace("name: web}", &format!("name: web-{number}}}"));
+        stage.repository.write_file(number, "web.yaml", &text);
+    }
+    stage.repository.commit();
+    let process = stage.start(&[]);
+    // One is applied by the server, the other on the client side.
+    for number in 0..2 {
+        let mut object = application(number, &stage.repository, NAMESPACE);
+        object["metadata"]["annotations"] =
+            json!({"argocd.argoproj.io/compare-options": "ServerSideDiff=true"});
+        if number == 0 {
+            object["spec"]["syncPolicy"]["syncOptions"] = json!(["ServerSideApply=true"]);
+        }
+        stage.apply(&Object::try_from(object).unwrap()).await;
+    }
+    stage.settled("one").await;
+    // What is wanted no more goes.
+    for number in 0..2 {
+        let text = manifest("{name: A, value: one}");
+        let text = text.replace("name: web}", &format!("name: web-{number}}}"));
+        stage.repository.write_file(number, "web.yaml", &text);
+    }
+    stage.change("two", &[&process]);
+    stage.settled("two").await;
+    for number in 0..2 {
+        let key = ObjectKey::new("apps", "Deployment", NAMESPACE, format!("web-{number}"));
+        let found = stage.target.get(&key).await.unwrap().expect("it is there");
+        let text = found.to_value().to_json();
+        let spec = &text[text.find("\"containers\"").expect("containers")..];
+        assert!(!spec.contains("\"B\""), "{number}: {text}");
+    }
+    assert!(process.stop());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_api_server_that_is_killed_during_a_sync_is_waited_for() {
     let Some(stage) = Stage::new(10).await else {
         return;
