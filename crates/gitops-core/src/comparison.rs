@@ -10,7 +10,7 @@ use crate::compat::Compat;
 use crate::diffing::Differ;
 use crate::live::LiveState;
 use crate::project::{Cluster, permits_kind};
-use crate::sync::{Hooks, Pair, SyncInput, SyncSettings, wave_of};
+use crate::sync::{Hooks, Pair, SyncInput, SyncSettings, is_namespace, wave_of};
 use crate::tracking::{TRACKING_ID, Tracking, TrackingId};
 use crate::{Discovery, Timestamp};
 
@@ -278,9 +278,10 @@ pub struct Basis<'a> {
     pub now: Timestamp,
 }
 
-fn option(object: &Object, wanted: &str) -> bool {
-    let options = object.annotation(COMPARE_OPTIONS).unwrap_or_default();
-    options.split(',').any(|option| option.trim() == wanted)
+/// Whether an annotation of options, separated by commas, has exactly this one.
+pub(crate) fn has_option(annotation: Option<&str>, wanted: &str) -> bool {
+    let mut options = annotation.unwrap_or_default().split(',');
+    options.any(|option| option.trim() == wanted)
 }
 
 /// Compares what is desired with what is there.
@@ -479,7 +480,7 @@ pub fn compare_one(
             || skipped
             || live.is_some_and(|live| itself || gitops_health::ignores_health(live)),
         excluded: hook || skipped || is_hook_desired,
-        ignore_extraneous: option(object, "IgnoreExtraneous"),
+        ignore_extraneous: has_option(object.annotation(COMPARE_OPTIONS), "IgnoreExtraneous"),
         is_hook_desired,
         is_live_hook: live.is_some() && hook && ours && (desired.is_none() || is_hook_desired),
         unlisted: false,
@@ -544,10 +545,7 @@ pub fn compare_one(
 
 /// Whether an object is the destination namespace, and its metadata is the application's.
 fn is_managed_namespace(object: &Object, basis: &Basis<'_>) -> bool {
-    basis.namespace_metadata.is_some()
-        && object.kind() == "Namespace"
-        && object.group().is_empty()
-        && object.name() == basis.namespace
+    basis.namespace_metadata.is_some() && is_namespace(object, basis.namespace)
 }
 
 /// Names the objects at fault in the words of Argo CD: up to three of them, in their order.

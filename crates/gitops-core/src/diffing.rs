@@ -7,7 +7,7 @@ use gitops_diff::compare::{CompareOptions, Comparison, Difference, Strategy, Why
 use gitops_diff::ignore::{IgnoreRule, IgnoreRules};
 use gitops_diff::normalize::{KnownTypes, NormalizeOptions};
 use gitops_diff::schema::Schemas;
-use gitops_diff::structured::{client_side_appliers, migrate_to_apply};
+use gitops_diff::structured::migrate_to_apply;
 use gitops_manifest::{Object, ObjectKey, Str};
 
 use crate::application::ResourceIgnoreDifferences;
@@ -185,12 +185,7 @@ impl Differ {
         if self.keep_client_side {
             return None;
         }
-        let appliers = client_side_appliers(live);
-        if appliers.is_empty() {
-            return None;
-        }
-        let from: Vec<&str> = appliers.iter().map(|manager| &**manager).collect();
-        migrate_to_apply(live, &from, &self.options.manager).unwrap_or_default()
+        migrate_to_apply(live, &[], &self.options.manager).unwrap_or_default()
     }
 
     fn compare_by(

@@ -518,10 +518,9 @@ impl Write<'_> {
         if migrate.is_empty() {
             return Ok(None);
         }
+        let from: Vec<&str> = migrate.iter().map(Str::as_str).collect();
         let mut live = live;
         for _ in 0..RACES {
-            let appliers = structured::client_side_appliers(&live);
-            let from: Vec<&str> = migrate.iter().chain(&appliers).map(Str::as_str).collect();
             let migrated = structured::migrate_to_apply(&live, &from, &self.options.manager);
             let Some(migrated) = migrated.map_err(|error| self.invalid(&error))? else {
                 return Ok(None);

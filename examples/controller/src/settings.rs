@@ -198,15 +198,7 @@ impl Settings {
             let named = |complaint| format!("argocd-cm: kustomize.buildOptions: {complaint}");
             self.complaints.extend(complaints.into_iter().map(named));
         }
-        let key = "application.sync.impersonation.enabled";
-        match text(key) {
-            None => {}
-            Some("true") => self.impersonation = Some(true),
-            Some("false") => self.impersonation = Some(false),
-            Some(other) => self
-                .complaints
-                .push(format!("argocd-cm: {key} is {other:?}; give true or false")),
-        }
+        self.impersonation = self.switch(object, "application.sync.impersonation.enabled");
         if let Some(megabytes) = text("webhook.maxPayloadSizeMB") {
             match megabytes.parse::<usize>() {
                 Ok(megabytes) if megabytes > 0 => {
@@ -221,14 +213,23 @@ impl Settings {
 
     /// Reads what Argo CD gives its programs as flags, as far as it concerns this one.
     fn read_parameters(&mut self, object: &Object) {
-        let key = "controller.diff.server.side";
-        let text = object.at(&["data", key]).and_then(Value::as_str);
-        match text.map(str::trim) {
-            None | Some("" | "false") => {}
-            Some("true") => self.server_side_diff = true,
-            Some(other) => self.complaints.push(format!(
-                "argocd-cmd-params-cm: {key} is {other:?}; give true or false"
-            )),
+        let asked = self.switch(object, "controller.diff.server.side");
+        self.server_side_diff = asked.unwrap_or_default();
+    }
+
+    /// Reads a key of a ConfigMap that says true or false, where it is set; what is neither is complained of.
+    fn switch(&mut self, object: &Object, key: &str) -> Option<bool> {
+        let value = object.at(&["data", key]).and_then(Value::as_str);
+        match value?.trim() {
+            "" => None,
+            "true" => Some(true),
+            "false" => Some(false),
+            other => {
+                let name = object.name();
+                self.complaints
+                    .push(format!("{name}: {key} is {other:?}; give true or false"));
+                None
+            }
         }
     }
 

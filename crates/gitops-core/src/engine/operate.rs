@@ -240,12 +240,14 @@ impl Engine {
         let texts = |revisions: &[Str]| -> Vec<String> {
             revisions.iter().map(ToString::to_string).collect()
         };
-        let ids = refreshed.revision_ids();
-        let revisions = texts(&refreshed.shown_revisions());
-        let republished = self.last_operation(id).is_some_and(|last| {
-            texts(last.shown_revisions()) == revisions && last.revisions != ids
-        });
-        let ids = texts(&ids);
+        let (ids, shown) = (refreshed.revision_ids(), refreshed.shown_revisions());
+        let republished = {
+            let known = self.known();
+            let last = known.applications.get(id).map(|state| &state.operation);
+            last.and_then(Option::as_ref)
+                .is_some_and(|last| last.shown_revisions() == shown && last.revisions != ids)
+        };
+        let (ids, revisions) = (texts(&ids), texts(&shown));
         // What was pruned and is still going away needs no second sync.
         let going = |resource: &crate::comparison::Compared| {
             resource.requires_pruning && resource.live.as_ref().is_some_and(Object::is_deleting)
@@ -280,13 +282,12 @@ impl Engine {
     }
 
     pub(super) fn running(&self, id: &ApplicationId) -> Option<OperationRecord> {
-        self.last_operation(id)
+        self.known()
+            .applications
+            .get(id)?
+            .operation
+            .clone()
             .filter(|record| !record.phase.is_completed())
-    }
-
-    /// Returns the operation that runs or ran last, as far as the store knows of one.
-    fn last_operation(&self, id: &ApplicationId) -> Option<OperationRecord> {
-        self.known().applications.get(id)?.operation.clone()
     }
 
     /// Reads from the store what was not forgotten, once.
@@ -878,7 +879,9 @@ fn heal_what_differs(record: &mut OperationRecord, now: &Refreshed) {
     let Some(sync) = &mut record.operation.sync else {
         return;
     };
-    let heals = record.operation.initiated_by.automated && !sync.resources.is_empty();
+    if !record.operation.initiated_by.automated || sync.resources.is_empty() {
+        return;
+    }
     let resources: Vec<ResourceStatus> = now
         .comparison
         .resources
@@ -886,7 +889,7 @@ fn heal_what_differs(record: &mut OperationRecord, now: &Refreshed) {
         .map(|resource| resource.to_wire())
         .collect();
     let differ = crate::autosync::out_of_sync(&resources);
-    if !heals || differ.is_empty() || differ == sync.resources {
+    if differ.is_empty() || differ == sync.resources {
         return;
     }
     sync.resources = differ;

@@ -11,7 +11,7 @@ use gitops_manifest::{GroupKind, Object, ObjectKey, Str};
 use super::refresh::{Trouble, chain};
 use super::{ClusterConnection, Engine};
 use crate::application::Application;
-use crate::comparison::COMPARE_OPTIONS;
+use crate::comparison::{COMPARE_OPTIONS, has_option};
 use crate::diffing::{Answer, Answers};
 use crate::sync::Hooks;
 use crate::{ApplicationId, ApplyOptions, Differ, Discovery, Target, TargetError};
@@ -229,8 +229,7 @@ impl Engine {
 }
 
 fn says(application: &Application, wanted: &str) -> bool {
-    let options = application.annotation(COMPARE_OPTIONS).unwrap_or_default();
-    options.split(',').any(|option| option.trim() == wanted)
+    has_option(application.annotation(COMPARE_OPTIONS), wanted)
 }
 
 fn identity(live: &Object) -> (Str, Str) {

@@ -22,6 +22,7 @@ pub use hooks::{HookDeletePolicy, HookType, Hooks, wave_of};
 pub use order::sort_tasks;
 pub use state::{SyncState, TaskResult};
 pub use tasks::Task;
+pub(crate) use tasks::is_namespace;
 
 /// The finalizer that keeps a finished hook until its result was read.
 pub const HOOK_FINALIZER: &str = "argocd.argoproj.io/hook-finalizer";

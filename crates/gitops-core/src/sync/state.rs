@@ -6,7 +6,8 @@ use gitops_health::HealthStatus;
 use gitops_manifest::{Object, ObjectKey, Str};
 use serde::{Deserialize, Serialize};
 
-use super::tasks::{Built, build, is_namespace, prune_option, result_of};
+use super::is_namespace;
+use super::tasks::{Built, build, prune_option, result_of};
 use super::{
     HOOK_FINALIZER, HookDeletePolicy, HookType, SyncInput, SyncPhase, SyncSettings, Task, World,
     WriteMode, WriteRequest, has_option,

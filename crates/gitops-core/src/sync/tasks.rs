@@ -337,7 +337,7 @@ fn push_namespace(tasks: &mut Vec<Task>, input: &SyncInput) {
 }
 
 /// Whether an object is the namespace of that name.
-pub(super) fn is_namespace(object: &Object, name: &str) -> bool {
+pub(crate) fn is_namespace(object: &Object, name: &str) -> bool {
     object.kind() == "Namespace" && object.group().is_empty() && object.name() == name
 }
 

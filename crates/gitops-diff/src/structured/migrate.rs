@@ -12,8 +12,8 @@ const LAST_APPLIED_FIELD: &str = "f:kubectl.kubernetes.io/last-applied-configura
 /// a server-side apply leaves it out, and conflicts with nobody.
 ///
 /// Does what `kubectl apply --server-side` and Argo CD do before the first apply (`csaupgrade` of client-go 0.36):
-/// the updates of the managers in `from` (`kubectl-client-side-apply`) become applies of `to`, those in the version of
-/// its entry are added to it, all others are dropped. Returns `None` where nothing changes.
+/// the updates of the managers in `from` (`kubectl-client-side-apply`) and of the [`client_side_appliers`] become applies of
+/// `to`, those in the version of its entry are added to it, all others are dropped. Returns `None` where nothing changes.
 ///
 /// # Errors
 /// Where the fields of an entry that is handed over cannot be read.
@@ -26,7 +26,8 @@ pub fn migrate_to_apply(
         return Ok(None);
     };
     let mut migrated = entries.to_vec();
-    for manager in from {
+    let appliers = client_side_appliers(object);
+    for manager in from.iter().copied().chain(appliers.iter().map(Str::as_str)) {
         hand_over(&mut migrated, manager, to)?;
     }
     if migrated == entries[..] {

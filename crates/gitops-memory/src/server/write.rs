@@ -173,11 +173,8 @@ impl Server {
                 let migrated = if options.dry_run || options.keep_client_side {
                     None
                 } else {
-                    let appliers = structured::client_side_appliers(&in_version);
-                    let mut from = vec![CLIENT_SIDE];
-                    from.extend(appliers.iter().map(|manager| &**manager));
                     let migrated =
-                        structured::migrate_to_apply(&in_version, &from, &options.manager);
+                        structured::migrate_to_apply(&in_version, &[CLIENT_SIDE], &options.manager);
                     migrated.map_err(|error| invalid(key, error.to_string()))?
                 };
                 let base = migrated.as_ref().unwrap_or(&in_version);
