@@ -6,7 +6,9 @@ use gitops_manifest::{GroupVersionKind, Object, ObjectKey, Str, Value};
 
 use super::operate::Scene;
 use super::{ClusterConnection, Engine, OperationRecord};
-use crate::sync::{HOOK_FINALIZER, Hooks, SyncPhase, SyncState, World, WriteMode, WriteRequest};
+use crate::sync::{
+    HOOK_FINALIZER, Hooks, SyncPhase, SyncState, World, WriteMode, WriteRequest, is_namespace,
+};
 use crate::{
     ApiKind, ApplicationId, ApplyMode, ApplyOptions, DeleteOptions, Effect, Precondition,
     Propagation, TargetError,
@@ -28,6 +30,13 @@ impl ClusterWorld<'_> {
     /// Notes in the cache what was written, so that the next step does not work on what was before.
     fn learn(&self, object: Object) {
         self.scene.connection.live.state().put(object);
+    }
+
+    /// Whether a namespace is among the objects of the sync.
+    fn brings_namespace(&self, name: &str) -> bool {
+        let objects = self.record.and_then(|record| record.objects.as_deref());
+        let mut objects = objects.unwrap_or_default().iter();
+        objects.any(|object| is_namespace(object, name))
     }
 
     /// Notes in the cache that an object was asked to go.
@@ -215,6 +224,17 @@ impl World for ClusterWorld<'_> {
                 return self.try_out_anew(object, request).await;
             }
             result = self.replace(object, &options).await;
+        }
+        if let Err(TargetError::NoNamespace { namespace, .. }) = &result
+            && request.dry_run
+            && self.brings_namespace(namespace)
+        {
+            // It is made before: what is in it cannot be tried out yet.
+            return Ok(format!(
+                "{}/{} created (dry run)",
+                object.kind().to_lowercase(),
+                object.name()
+            ));
         }
         let applied = result.map_err(|error| super::refresh::chain(&error))?;
         let said = match applied.effect {

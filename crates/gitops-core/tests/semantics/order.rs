@@ -252,3 +252,27 @@ fn what_is_said_for_failures_runs_after_one() {
     assert!(bed.get("Job", "failed").is_some());
     assert_eq!(bed.value("a"), None);
 }
+
+#[test]
+fn namespaces_come_before_what_is_in_them() {
+    let inside = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: other}\ndata: {key: one}\n";
+    let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: other}\n";
+    let bed = Bed::new(&[
+        ("web/a.yaml", inside.to_owned()),
+        ("web/namespace.yaml", namespace.to_owned()),
+    ]);
+    let engine = bed.engine(|_| {});
+    let id = engine.set_application(application("web", "web"));
+    bed.settle(&engine);
+    assert_eq!(phase(&engine, &id), Some(OperationPhase::Succeeded));
+    // One that nobody brings is missed before anything is written.
+    let bed = Bed::new(&[
+        ("web/a.yaml", inside.to_owned()),
+        ("web/b.yaml", config("b", "one")),
+    ]);
+    let engine = bed.engine(|_| {});
+    let id = engine.set_application(application("web", "web"));
+    bed.run(&engine, 3);
+    assert!(last(&engine, &id).message.contains("namespace other of"));
+    assert_eq!(bed.value("b"), None);
+}
